@@ -1,0 +1,44 @@
+"""Writes gen/ from proto/: messages, stubs, their types, and the gateway's descriptor set.
+
+    python proto/tools/generate.py [--out gen]
+
+Messages are generated for proto/ and for buf/validate; those of google/ come from wheels (protobuf, googleapis-common-protos).
+"""
+
+import argparse
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROTO, THIRD_PARTY = ROOT / "proto", ROOT / "third_party"
+
+
+def protoc(*arguments: str) -> None:
+    command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}", f"-I{THIRD_PARTY}", *arguments]
+    bin_folder = pathlib.Path(sys.executable).parent
+    subprocess.run(command, check=True, env={"PATH": f"{bin_folder}:/usr/bin:/bin"})
+
+
+def generate(out: pathlib.Path) -> None:
+    """Replaces `out`; a file whose proto is gone goes too."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    ours = sorted(str(path.relative_to(PROTO)) for path in PROTO.rglob("*.proto"))
+    validate = "buf/validate/validate.proto"
+    protoc(f"--python_out={out}", f"--mypy_out=quiet:{out}", *ours, validate)
+    with_services = [name for name in ours if "\nservice " in (PROTO / name).read_text()]
+    protoc(f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}", *with_services)
+    for folder in {path.parent for path in out.rglob("*_pb2.py")}:
+        while folder != out:
+            (folder / "__init__.py").touch()
+            folder = folder.parent
+    # The gateway reads this one; every detail type of an error must be in it, or Envoy answers with an empty body.
+    protoc("--include_imports", f"--descriptor_set_out={out / 'wasl.binpb'}", *ours, "google/rpc/error_details.proto")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "gen")
+    generate(parser.parse_args().out)
