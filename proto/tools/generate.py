@@ -1,15 +1,22 @@
-"""Writes gen/ from proto/: messages, stubs, their types, and the gateway's descriptor set.
+"""Writes gen/ from proto/: messages, stubs, their types, the gateway's descriptor set, OpenAPI and AsyncAPI.
 
     python proto/tools/generate.py [--out gen]
 
-Messages are generated for proto/ and for buf/validate; those of google/ come from wheels (protobuf, googleapis-common-protos).
+Messages are generated for proto/ and for buf/validate; those of google/ come from the wheels protobuf and
+googleapis-common-protos.
 """
 
 import argparse
+import json
 import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
+
+import asyncapi
+import openapi
+from contract import Contract
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROTO, THIRD_PARTY = ROOT / "proto", ROOT / "third_party"
@@ -36,6 +43,17 @@ def generate(out: pathlib.Path) -> None:
             folder = folder.parent
     # The gateway reads this one; every detail type of an error must be in it, or Envoy answers with an empty body.
     protoc("--include_imports", f"--descriptor_set_out={out / 'wasl.binpb'}", *ours, "google/rpc/error_details.proto")
+    contract = Contract(descriptors(*ours))
+    for name, document in (("openapi", openapi.document(contract)), ("asyncapi", asyncapi.document(contract))):
+        (out / f"{name}.json").write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def descriptors(*names: str) -> bytes:
+    """The files and all that they import, with their comments, as a serialised FileDescriptorSet."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "commented.binpb"
+        protoc("--include_imports", "--include_source_info", f"--descriptor_set_out={out}", *names)
+        return out.read_bytes()
 
 
 if __name__ == "__main__":
