@@ -1,0 +1,91 @@
+"""JSON logs on standard output, one object a line, with the correlation id of whatever is being done.
+
+Values of fields that the contract marks `sensitive` are replaced, whatever message or keyword they come in.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import msgspec
+import structlog
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+
+from chassis import pb
+from wasl.options.v1 import options_pb2
+
+REDACTED = "[redacted]"
+# What is secret though no contract names it; `learn` adds the contract's own.
+_sensitive = {"authorization", "secret", "service_secret", "token", "private_key"}
+
+
+def learn(descriptor: Descriptor) -> None:
+    """Adds the sensitive fields of a message and of all that it holds."""
+    for message in pb.messages(descriptor):
+        for field in message.fields:
+            options = field.GetOptions()
+            if options.Extensions[options_pb2.sensitive] or options.Extensions[options_pb2.personal]:
+                _sensitive.update((field.name, field.camelcase_name))
+
+
+def correlation_id() -> str:
+    """Of the call or the event that this task works on; empty outside of one."""
+    return str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
+
+
+def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in event.items():
+        if name in _sensitive:
+            event[name] = REDACTED
+        elif isinstance(value, Message):
+            event[name] = _clean(pb.to_json(value))
+        elif isinstance(value, dict | list | tuple):
+            event[name] = _clean(value)
+    return event
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: REDACTED if name in _sensitive else _clean(inner) for name, inner in value.items()}
+    return [_clean(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _json(event: MutableMapping[str, Any], **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()
+
+
+def configure(service: str, process: str, level: str = "info") -> None:
+    """Once, at the start of a process. Standard library loggers end in the same lines."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        redact,
+    ]
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            *shared,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(_json),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(_json),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(service=service, process=process)

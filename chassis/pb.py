@@ -1,0 +1,270 @@
+"""Between protobuf and the rest: one generic, descriptor-driven codec. No message has a mapper of its own.
+
+    to_pb(Message, struct)   a domain Struct as a message (field names are the same on both sides)
+    fields(message)          a request as keyword arguments: plain values, nested messages as dicts
+    to_json / from_json      protobuf JSON as a dict; the library's json_format, pure Python, takes ten times as long
+
+Each function compiles a plan for a message type once. tests/unit/test_pb.py compares with json_format as the oracle.
+"""
+
+import base64
+import datetime
+import functools
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from google.api import field_behavior_pb2
+from google.protobuf import json_format, message_factory
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+M = TypeVar("M", bound=Message)
+Convert = Callable[[Any], Any]
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_LARGE = {FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64}  # text in JSON
+_FLOATS = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
+
+
+def same(value: Any) -> Any:
+    return value
+
+
+# -- Struct to message ---------------------------------------------------------------------------------------------
+def to_pb(kind: type[M], value: object) -> M:
+    """`value`'s attributes as a message of `kind`; None is unset, an etag is the version; input only is left out.
+
+    Raises AttributeError when the Struct lacks a field of the message: tests/contract compares them.
+    """
+    return kind(
+        **{
+            name: convert(found)
+            for name, read, convert in _outward(kind.DESCRIPTOR)
+            if (found := read(value)) is not None
+        }
+    )
+
+
+@functools.cache
+def _outward(message: Descriptor) -> list[tuple[str, Convert, Convert]]:
+    plan: list[tuple[str, Convert, Convert]] = []
+    for field in message.fields:
+        if field_behavior_pb2.INPUT_ONLY in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]:
+            continue
+        if field.name == "etag":
+            plan.append(("etag", lambda value: value.version, str))
+        else:
+            plan.append((field.name, _reader(field.name), _each(field, _outward_one(field))))
+    return plan
+
+
+def _reader(name: str) -> Convert:
+    def read(value: Any) -> Any:
+        return getattr(value, name)
+
+    return read
+
+
+def _outward_one(field: FieldDescriptor) -> Convert:
+    if field.enum_type is not None:
+        return _number_of(field.enum_type)
+    if field.message_type is None:
+        return same
+    if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
+        return timestamp
+    kind = message_factory.GetMessageClass(field.message_type)
+    return lambda value: to_pb(kind, value)
+
+
+def _number_of(enum: EnumDescriptor) -> Convert:
+    numbers = {value.name: value.number for value in enum.values}
+    return lambda value: numbers[value.value if hasattr(value, "value") else value]
+
+
+def timestamp(value: datetime.datetime) -> Timestamp:
+    """An aware datetime as a Timestamp."""
+    since = value - _EPOCH
+    return Timestamp(seconds=since.days * 86400 + since.seconds, nanos=since.microseconds * 1000)
+
+
+def moment(value: Timestamp) -> datetime.datetime:
+    """A Timestamp as an aware UTC datetime, to the microsecond."""
+    return _EPOCH + datetime.timedelta(seconds=value.seconds, microseconds=value.nanos // 1000)
+
+
+# -- message to keyword arguments ----------------------------------------------------------------------------------
+def fields(message: Message) -> dict[str, Any]:
+    """Keyword arguments: scalars always, messages and enums only when set; a mask becomes a tuple of paths."""
+    return {
+        name: convert(getattr(message, name))
+        for name, presence, convert in _inward(message.DESCRIPTOR)
+        if presence is None or presence(message)
+    }
+
+
+@functools.cache
+def _inward(
+    message: Descriptor,
+) -> list[tuple[str, Callable[[Message], bool] | None, Convert]]:
+    plan: list[tuple[str, Callable[[Message], bool] | None, Convert]] = []
+    for field in message.fields:
+        presence: Callable[[Message], bool] | None = None
+        if field.has_presence:
+            presence = functools.partial(lambda name, value: value.HasField(name), field.name)
+        elif field.enum_type is not None and not field.is_repeated:
+            presence = functools.partial(lambda name, value: getattr(value, name) != 0, field.name)
+        plan.append((field.name, presence, _each(field, _inward_one(field))))
+    return plan
+
+
+def _inward_one(field: FieldDescriptor) -> Convert:
+    if field.enum_type is not None:
+        return _name_of(field.enum_type)
+    if field.message_type is None:
+        return same
+    if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
+        return moment
+    if field.message_type.full_name == "google.protobuf.FieldMask":
+        return lambda mask: tuple(mask.paths)
+    return fields
+
+
+def _name_of(enum: EnumDescriptor) -> Convert:
+    names = {value.number: value.name for value in enum.values}
+    return lambda number: names.get(number, number)
+
+
+# -- JSON ----------------------------------------------------------------------------------------------------------
+def to_json(message: Message) -> dict[str, Any]:
+    """Protobuf JSON: lowerCamelCase names, unset fields left out."""
+    return {
+        json_name: convert(value)
+        for (json_name, convert), value in (
+            (_json_outward(message.DESCRIPTOR)[field.name], value) for field, value in message.ListFields()
+        )
+    }
+
+
+@functools.cache
+def _json_outward(message: Descriptor) -> dict[str, tuple[str, Convert]]:
+    return {field.name: (_json_name(field), _each(field, _json_outward_one(field))) for field in message.fields}
+
+
+def _json_outward_one(field: FieldDescriptor) -> Convert:
+    if field.enum_type is not None:
+        return _name_of(field.enum_type)
+    if field.message_type is not None:
+        if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
+            return lambda value: value.ToJsonString()
+        if field.message_type.full_name.startswith("google.protobuf."):
+            return json_format.MessageToDict
+        return to_json
+    if field.cpp_type in _LARGE:
+        return str
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return lambda value: base64.b64encode(value).decode()
+    if field.cpp_type in _FLOATS:
+        return lambda value: (
+            value
+            if abs(value) < float("inf")
+            else {value: "NaN", float("inf"): "Infinity", float("-inf"): "-Infinity"}[value]
+        )
+    return same
+
+
+def from_json(kind: type[M], document: dict[str, Any]) -> M:
+    """The message that `to_json` wrote, here or in a newer version: unknown names and enum values are passed over.
+
+    Raises ValueError or TypeError when a value does not fit its field.
+    """
+    if not isinstance(document, dict):
+        raise TypeError(f"{kind.DESCRIPTOR.full_name}: not an object")
+    plan = _json_inward(kind.DESCRIPTOR)
+    return kind(
+        **{
+            plan[name][0]: converted
+            for name, value in document.items()
+            if name in plan and value is not None and (converted := plan[name][1](value)) is not None
+        }
+    )
+
+
+@functools.cache
+def _json_inward(message: Descriptor) -> dict[str, tuple[str, Convert]]:
+    return {
+        _json_name(field): (
+            field.name,
+            _each(field, _json_inward_one(field), listed=True),
+        )
+        for field in message.fields
+    }
+
+
+def _json_inward_one(field: FieldDescriptor) -> Convert:
+    if field.enum_type is not None:
+        numbers = {value.name: value.number for value in field.enum_type.values}
+        return lambda value: numbers.get(value) if isinstance(value, str) else int(value)
+    if field.message_type is not None:
+        kind = message_factory.GetMessageClass(field.message_type)
+        if kind.DESCRIPTOR.full_name == Timestamp.DESCRIPTOR.full_name:
+            return parse_time
+        if kind.DESCRIPTOR.full_name.startswith("google.protobuf."):
+            return lambda value: json_format.ParseDict(value, kind())
+        return lambda value: from_json(kind, value)
+    if field.cpp_type in _LARGE:
+        return int
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return lambda value: base64.b64decode(value, validate=True)
+    if field.cpp_type in _FLOATS:
+        return float
+    return same  # the message itself refuses a wrong type
+
+
+def parse_time(text: str) -> Timestamp:
+    """RFC 3339 to a Timestamp. Raises ValueError."""
+    if not isinstance(text, str) or not (found := _TIME.fullmatch(text)):
+        raise ValueError(f"not an RFC 3339 time: {text!r}")
+    whole = datetime.datetime.fromisoformat(found[1] + found[3])
+    since = whole - _EPOCH
+    return Timestamp(
+        seconds=since.days * 86400 + since.seconds,
+        nanos=int((found[2] or "").ljust(9, "0")),
+    )
+
+
+# -- shared --------------------------------------------------------------------------------------------------------
+def _json_name(field: FieldDescriptor) -> str:
+    return field.json_name or field.camelcase_name
+
+
+def _each(field: FieldDescriptor, convert: Convert, *, listed: bool = False) -> Convert:
+    """`convert` for one value, a list of them or a map's values. `listed`: anything but a list is an error."""
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        raise TypeError(f"{field.full_name}: the codec knows no maps; give the message a field for each key")
+    if not field.is_repeated:
+        return convert
+
+    def each(values: Any) -> list[Any]:
+        if listed and not isinstance(values, list):
+            raise TypeError(f"{field.full_name}: not a list")
+        return [convert(value) for value in values]
+
+    return each
+
+
+def messages(descriptor: Descriptor) -> Iterator[Descriptor]:
+    """`descriptor` and every message that it can hold, each once."""
+    seen: set[str] = set()
+
+    def walk(one: Descriptor) -> Iterator[Descriptor]:
+        if one.full_name not in seen:
+            seen.add(one.full_name)
+            yield one
+            for field in one.fields:
+                if field.message_type is not None:
+                    yield from walk(field.message_type)
+
+    return walk(descriptor)

@@ -1,0 +1,323 @@
+"""The api process: a gRPC server on which every method is guarded alike, beside a small HTTP server for probes.
+
+The guards are put around a method once, when it is registered (grpc's own interceptors would be built for each call):
+correlation id, load shedding, identity, access, deadline, unknown fields, validation, errors, metrics, one log line.
+What a method may be called by is read from the contract; a method that declares nothing is refused.
+"""
+
+import asyncio
+import hmac
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import grpc
+import structlog
+import uvloop
+from google.protobuf import any_pb2, descriptor_pool
+from google.protobuf.descriptor import MethodDescriptor
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
+from prometheus_client import Counter, Gauge, Histogram
+from pymongo.errors import PyMongoError
+from structlog.contextvars import bind_contextvars
+
+from chassis import errors, http, identity, ids, log, mongo, tracing, validation
+from chassis.app import App
+from chassis.call import SECRET_HEADER, Caller, caller, set_caller
+from chassis.settings import Settings
+from wasl.options.v1 import options_pb2
+
+Access = options_pb2.Access
+DOMAIN = "wasl.org"  # of ErrorInfo
+LONGEST_SECONDS = 15.0  # for callers that set no deadline
+
+
+_CODES = {code.value[0]: code.name for code in grpc.StatusCode}
+
+_log = structlog.get_logger(__name__)
+_seconds = Histogram("wasl_call_seconds", "Duration of calls", ["method", "code"])
+_in_flight = Gauge("wasl_calls_in_flight", "Calls being answered")
+_shed = Counter("wasl_calls_shed_total", "Calls refused because too many were being answered")
+
+
+class ServiceOnly(errors.PermissionDenied):
+    """The method is for other services of the network."""
+
+    en, ar = (
+        "Only services of the network may call this",
+        "هذا الإجراء لخدمات الشبكة وحدها",
+    )
+
+
+class RoleMissing(errors.PermissionDenied):
+    """The caller has none of the roles that the method asks for."""
+
+    en, ar = (
+        "Your account does not have the role that this needs",
+        "لا يملك حسابك الدور اللازم لهذا الإجراء",
+    )
+
+
+class Undecodable(errors.InvalidArgument):
+    """The bytes are no message: broken UTF-8 in a text, most likely."""
+
+    en, ar = "The request is not valid UTF-8 text", "الطلب ليس نصا صالحا بترميز UTF-8"
+
+
+class _Broken:
+    """Stands for a request that could not be decoded; the guard answers it."""
+
+
+class Guard:
+    """What stands around every method of a server."""
+
+    def __init__(self, settings: Settings, verifier: identity.Verifier) -> None:
+        self._settings, self._verifier, self._running = settings, verifier, 0
+
+    def wrap(self, service: str, handlers: dict[str, Any]) -> dict[str, Any]:
+        described = descriptor_pool.Default().FindServiceByName(service).methods_by_name
+        for method in described.values():
+            log.learn(method.input_type)
+            log.learn(method.output_type)
+        return {name: self._guarded(described[name], handler) for name, handler in handlers.items()}
+
+    def _guarded(self, method: MethodDescriptor, handler: Any) -> Any:
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        access = method.GetOptions().Extensions[options_pb2.access]
+        unknown = validation.unknown_fields(method)
+        decode = handler.request_deserializer
+
+        def decode_or_tell(data: bytes) -> Any:
+            try:
+                return decode(data)
+            except Exception:  # noqa: BLE001 - protobuf's own; grpc would answer UNKNOWN with Python's words
+                return _Broken()
+
+        async def admit(request: Any, metadata: dict[str, str], remaining: float | None) -> None:
+            language = metadata.get("x-wasl-language") or _language(metadata.get("accept-language", ""))
+            deadline = time.monotonic() + min(remaining or LONGEST_SECONDS, LONGEST_SECONDS)
+            set_caller(Caller(language=language, deadline=deadline))
+            set_caller(await self._admit(access, metadata, language, deadline))
+            if isinstance(request, _Broken):
+                raise Undecodable
+            if (sent := metadata.get("x-wasl-fields")) and (violation := unknown(sent)):
+                raise errors.InvalidArgument(violations=[violation])
+            if violations := validation.check(request):
+                raise errors.InvalidArgument(violations=violations)
+
+        async def unary(request: Any, context: Any) -> Any:
+            metadata = _begin(context)
+            began, code = time.perf_counter(), "OK"
+            self._running += 1
+            _in_flight.set(self._running)
+            try:
+                if self._running > self._settings.max_in_flight:
+                    _shed.inc()
+                    raise errors.ResourceExhausted
+                with tracing.serve(path, metadata):
+                    await admit(request, metadata, context.time_remaining())
+                    return await handler.unary_unary(request, context)
+            except Exception as error:  # noqa: BLE001 - every error becomes a status
+                status = _status(error, metadata)
+                code = _CODES[status.code]
+                await context.abort_with_status(rpc_status.to_status(status))
+            finally:
+                self._running -= 1
+                _end(path, code, began)
+
+        async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+            metadata = _begin(context)
+            began, code = time.perf_counter(), "OK"
+            try:
+                with tracing.serve(path, metadata):
+                    await admit(request, metadata, context.time_remaining())
+                    async for reply in handler.unary_stream(request, context):
+                        yield reply
+            except Exception as error:  # noqa: BLE001 - every error becomes a status
+                status = _status(error, metadata)
+                code = _CODES[status.code]
+                await context.abort_with_status(rpc_status.to_status(status))
+            finally:
+                _end(path, code, began)
+
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(stream, decode_or_tell, handler.response_serializer)
+        return grpc.unary_unary_rpc_method_handler(unary, decode_or_tell, handler.response_serializer)
+
+    async def _admit(self, access: Any, metadata: dict[str, str], language: str, deadline: float) -> Caller:
+        if access.level == Access.INTERNAL:
+            shown, secret = (
+                metadata.get(SECRET_HEADER, ""),
+                self._settings.service_secret,
+            )
+            if not secret or not hmac.compare_digest(shown.encode(), secret.encode()):
+                raise ServiceOnly
+            return Caller(language=language, deadline=deadline)
+        kind, _, token = metadata.get("authorization", "").partition(" ")
+        if token and kind.lower() == "bearer":
+            known = await self._verifier.verify(token)
+            who = Caller(known.subject, known.roles, language, deadline)
+            bind_contextvars(subject=known.subject)
+        elif access.level == Access.PUBLIC:
+            return Caller(language=language, deadline=deadline)
+        else:
+            raise errors.Unauthenticated
+        if access.level == Access.ROLE and who.roles.isdisjoint(access.roles):
+            raise RoleMissing
+        if access.level == Access.LEVEL_UNSPECIFIED:
+            raise errors.PermissionDenied
+        return who
+
+
+def _language(accepted: str) -> str:
+    """The first of `ar` and `en` in Accept-Language; the gateway has done this already for its callers."""
+    order = [part.strip()[:2].lower() for part in accepted.split(",")]
+    return next((language for language in order if language in ("ar", "en")), "en")
+
+
+def _begin(context: Any) -> dict[str, str]:
+    metadata = dict(context.invocation_metadata())
+    structlog.contextvars.bind_contextvars(correlation_id=metadata.get("x-request-id") or ids.new_id())
+    return metadata
+
+
+def _end(path: str, code: str, began: float) -> None:
+    took = time.perf_counter() - began
+    _seconds.labels(path, code).observe(took)
+    _log.info("call", method=path, code=code, ms=round(took * 1000, 1))
+
+
+def _known(error: Exception) -> errors.Error:
+    if isinstance(error, errors.Error):
+        return error
+    if mongo.is_transient(error):
+        return errors.Unavailable()
+    if isinstance(error, TimeoutError):
+        return errors.DeadlineExceeded()
+    _log.error("unexpected", exc_info=error)
+    return errors.Internal()
+
+
+def _status(error: Exception, metadata: dict[str, str]) -> status_pb2.Status:
+    """google.rpc.Status: English for developers, LocalizedMessage and field violations in the caller's language."""
+    known, language = _known(error), caller().language
+    details: list[Any] = [error_details_pb2.ErrorInfo(reason=known.reason, domain=DOMAIN, metadata=known.metadata)]
+    if known.violations:
+        details.append(
+            error_details_pb2.BadRequest(
+                field_violations=[
+                    error_details_pb2.BadRequest.FieldViolation(
+                        field=one.field,
+                        reason=one.reason,
+                        description=one.ar if language == "ar" else one.en,
+                    )
+                    for one in known.violations
+                ]
+            )
+        )
+    details.append(error_details_pb2.LocalizedMessage(locale=language, message=known.text(language)))
+    details.append(error_details_pb2.RequestInfo(request_id=log.correlation_id()))
+    status = status_pb2.Status(code=known.code, message=known.text("en"))
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+class _Registry:
+    """Takes what generated `add_…_to_server` functions register, and hands it on guarded."""
+
+    def __init__(self, server: grpc.aio.Server, guard: Guard) -> None:
+        self._server, self._guard = server, guard
+        self.services: list[str] = []
+
+    def add_generic_rpc_handlers(self, _: Sequence[Any]) -> None:
+        """Generated code registers everything twice; the other way is enough."""
+
+    def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
+        guarded = self._guard.wrap(service, handlers)
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, guarded),))
+        self.services.append(service)
+
+
+Register = Callable[[App, Any], None]
+
+
+class Running:
+    """A started server; `port` is the one that it listens on."""
+
+    def __init__(self, server: grpc.aio.Server, port: int, checker: Any, services: Sequence[str]) -> None:
+        self.server, self.port, self._checker, self._services = (
+            server,
+            port,
+            checker,
+            services,
+        )
+
+    async def set_serving(self, serving: bool) -> None:
+        states = health_pb2.HealthCheckResponse
+        for name in ("", *self._services):
+            await self._checker.set(name, states.SERVING if serving else states.NOT_SERVING)
+
+
+async def start(app: App, register: Register, *, load_keys: identity.LoadKeys | None = None) -> Running:
+    """Starts a guarded server for the servicers that `register` adds. Raises RuntimeError when the port is taken."""
+    settings = app.settings
+    load = load_keys or identity.fetch(settings.jwks_url)
+    verifier = identity.Verifier(load, issuer=settings.issuer, audience=settings.audience)
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", 4 << 20)])
+    registry = _Registry(server, Guard(settings, verifier))
+    register(app, registry)
+    checker = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(checker, server)
+    port = server.add_insecure_port(f"{settings.bind}:{settings.grpc_port}")
+    await server.start()
+    running = Running(server, port, checker, registry.services)
+    await running.set_serving(True)
+    return running
+
+
+async def _serve(
+    settings: Settings,
+    register: Register,
+    make_load_keys: Callable[[App], identity.LoadKeys] | None,
+) -> None:
+    app = App(settings, mongo.client(settings.mongo_uri))
+    running = await start(app, register, load_keys=make_load_keys(app) if make_load_keys else None)
+
+    async def ready() -> dict[str, str]:
+        return {"mongodb": await _ping(app)}
+
+    probes = asyncio.create_task(http.serve(http.probes(ready), settings.bind, settings.http_port))
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _log.info("serving", grpc_port=running.port, http_port=settings.http_port)
+    await stop.wait()
+    _log.info("draining")
+    await running.set_serving(False)
+    await asyncio.sleep(settings.drain_seconds)
+    await running.server.stop(settings.grace_seconds)
+    probes.cancel()
+
+
+async def _ping(app: App) -> str:
+    try:
+        await app.client.admin.command("ping")
+    except PyMongoError as error:
+        return type(error).__name__
+    return ""
+
+
+def serve(
+    settings: Settings,
+    register: Register,
+    *,
+    load_keys: Callable[[App], identity.LoadKeys] | None = None,
+) -> None:
+    """Runs an api process until SIGTERM or SIGINT."""
+    uvloop.run(_serve(settings, register, load_keys))

@@ -1,0 +1,116 @@
+"""`Tx`: what a use case works through. Its only side effects are those of one database transaction.
+
+The body of a transaction may run twice, so a use case does nothing but through `tx`. What is blind (events, view rows)
+is buffered and sent at the end in one round trip for each collection.
+"""
+
+import datetime
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from google.protobuf.message import Message
+from pymongo import UpdateOne
+
+from chassis import errors, events, outbox, tracing, views
+from chassis.ids import new_id
+from chassis.log import correlation_id
+from chassis.mongo import from_document, to_document
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Tx:
+    """`db` and `session` are motor's; `now` is UTC, in whole milliseconds as BSON keeps it."""
+
+    def __init__(self, db: Any, session: Any, *, cause: events.Event | None = None) -> None:
+        self.db, self.session, self.cause = db, session, cause
+        now = datetime.datetime.now(datetime.UTC)
+        self.now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        self._clocks: dict[str, int] = {}
+        self._outbox: dict[tuple[str, int], dict[str, Any]] = {}
+        self._later: dict[str, list[Any]] = defaultdict(list)
+        self._views: dict[str, list[Any]] = defaultdict(list)
+
+    # -- aggregates ------------------------------------------------------------------------------------------------
+    async def find(self, collection: str, query: Mapping[str, Any], kind: type[S]) -> S | None:
+        """The aggregate that matches, or None."""
+        document = await self.db[collection].find_one(query, session=self.session)
+        if document is None:
+            return None
+        self._clocks[document["_id"]] = document.get("at", 0)
+        return from_document(kind, document)
+
+    async def insert(self, collection: str, aggregate: S) -> S:
+        """A new aggregate, as version 1; returns it so. Raises DuplicateKeyError."""
+        return await self._write(collection, aggregate, 0)
+
+    async def save(self, collection: str, aggregate: S) -> S:
+        """The aggregate's next version; returns it so. Raises errors.VersionConflict when somebody else made that."""
+        return await self._write(collection, aggregate, aggregate.version)  # type: ignore[attr-defined]
+
+    async def _write(self, collection: str, aggregate: S, version: int) -> S:
+        written = msgspec.structs.replace(aggregate, version=version + 1)
+        document = to_document(written)
+        document["at"] = self._tick(document["_id"])
+        if version == 0:
+            await self.db[collection].insert_one(document, session=self.session)
+        else:
+            before = {"_id": document["_id"], "version": version}
+            if not (await self.db[collection].replace_one(before, document, session=self.session)).matched_count:
+                raise errors.VersionConflict
+        return written
+
+    def _tick(self, key: str) -> int:
+        self._clocks[key] = max(time.time_ns() // 1000, self._clocks.get(key, 0) + 1)
+        return self._clocks[key]
+
+    # -- events ----------------------------------------------------------------------------------------------------
+    def emit(self, message: Message, *, subject: str, sequence: int) -> None:
+        """Announces one version of one aggregate, which has been inserted or saved in this transaction."""
+        if (subject, sequence) in self._outbox:
+            raise ValueError(f"version {sequence} of {subject} is announced twice")
+        event = events.document(
+            message,
+            event_id=new_id(),
+            subject=subject,
+            sequence=sequence,
+            time=self.now,
+            correlation_id=correlation_id(),
+            causation_id=self.cause.id if self.cause else "",
+            traceparent=tracing.traceparent(),
+        )
+        self._outbox[subject, sequence] = outbox.entry(event, at=self._clocks[subject])
+
+    # -- views -----------------------------------------------------------------------------------------------------
+    def later(self, collection: str, operation: Any) -> None:
+        """A blind write, sent with the others of its collection at the end."""
+        self._later[collection].append(operation)
+
+    def upsert_newer(self, view: str, key: str, version: int, document: Mapping[str, Any]) -> None:
+        """Newer wins: stores the row unless the stored one has this version or a later one.
+
+        The condition is in the update: as a filter with upsert it would insert a second row when the stored one is
+        newer, and the duplicate key would abort the transaction.
+        """
+        row = {**document, "_id": key, "version": version}
+        newer = {"$lt": [{"$ifNull": ["$version", 0]}, version]}
+        self._views[view].append(
+            UpdateOne(
+                {"_id": key},
+                [{"$replaceWith": {"$cond": [newer, {"$literal": row}, "$$ROOT"]}}],
+                upsert=True,
+            )
+        )
+
+    async def flush(self) -> None:
+        """Sends what is buffered; the last thing before the commit."""
+        for view, operations in self._views.items():
+            for target in await views.written(self.db, view, self.session):
+                await target.bulk_write(operations, session=self.session)
+        for collection, operations in self._later.items():
+            await self.db[collection].bulk_write(operations, session=self.session)
+        if self._outbox:
+            await self.db.outbox.insert_many(list(self._outbox.values()), session=self.session)

@@ -1,0 +1,40 @@
+"""python -m services.matching api|worker|migrate|rebuild"""
+
+import asyncio
+
+from chassis import cli
+from services.matching.config import Config
+
+
+def api(config: Config) -> None:
+    from chassis.server import serve
+    from services.matching.api import register
+
+    serve(config, register)
+
+
+def worker(config: Config) -> None:
+    from chassis.worker import run_worker
+
+    from services.matching.worker import MatchingWorker
+
+    run_worker(MatchingWorker, config)
+
+
+def migrate(config: Config) -> None:
+    from chassis import mongo
+    from services.matching import store
+
+    async def run() -> None:
+        await store.migrate(mongo.client(config.mongo_uri)[config.database])
+
+    asyncio.run(run())
+
+
+def rebuild(config: Config) -> None:
+    from services.matching.rebuild import rebuild as run
+
+    asyncio.run(run(config))
+
+
+cli.main(Config, "matching", api=api, worker=worker, migrate=migrate, rebuild=rebuild)

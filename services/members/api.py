@@ -1,0 +1,156 @@
+"""MembersService over gRPC: request, use case, reply. Passwords are worked on off the event loop."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google.protobuf import empty_pb2
+
+from chassis import errors, identity, pb
+from chassis.app import App
+from chassis.call import caller
+from chassis.logservice import EventLog
+from chassis.tx import Tx
+from services.members import store, tokens, usecases
+from services.members.config import Config
+from services.members.model import Account, CredentialsWrong, Session, SessionEnded
+from wasl.log.v1 import log_pb2_grpc
+from wasl.members.v1 import members_pb2 as m
+from wasl.members.v1 import members_pb2_grpc
+
+
+class Members(members_pb2_grpc.MembersServiceServicer):
+    """One method for each RPC of the contract, in its order."""
+
+    def __init__(self, app: App, config: Config) -> None:
+        self._app, self._config = app, config
+        self._threads = ThreadPoolExecutor(config.password_threads, "password")
+        self._refresh_life = timedelta(seconds=config.refresh_token_seconds)
+
+    # -- accounts and sessions -------------------------------------------------------------------------------------
+    async def CreateAccount(self, request: m.CreateAccountRequest, context: Any) -> m.Account:
+        password_hash = await self._off_loop(tokens.hash_password, request.account.password)
+        return await self._app.write(usecases.create_account, m.Account, request, password_hash=password_hash)
+
+    async def GetAccount(self, request: m.GetAccountRequest, context: Any) -> m.Account:
+        return await self._app.read(usecases.get_account, m.Account, request, by=caller())
+
+    async def SignIn(self, request: m.SignInRequest, context: Any) -> m.Session:
+        account = await usecases.find_credentials(Tx(self._app.db, None), email=request.email)
+        known = account.password_hash if account else None
+        if not await self._off_loop(tokens.verify_password, known, request.password) or account is None:
+            raise CredentialsWrong
+        token = tokens.new_token()
+        session = await self._app.run(
+            usecases.start_session,
+            account=account,
+            token=token,
+            life=self._refresh_life,
+        )
+        return await self._reply(account, session, token)
+
+    async def RefreshSession(self, request: m.RefreshSessionRequest, context: Any) -> m.Session:
+        following = tokens.new_token()
+        session, account = await self._app.run(
+            usecases.refresh_session,
+            refresh_token=request.refresh_token,
+            following=following,
+            life=self._refresh_life,
+        )
+        if session.revoked:
+            raise SessionEnded
+        return await self._reply(account, session, following)
+
+    async def SignOut(self, request: m.SignOutRequest, context: Any) -> empty_pb2.Empty:
+        await self._app.run(usecases.end_session, refresh_token=request.refresh_token)
+        return empty_pb2.Empty()
+
+    async def GetJsonWebKeySet(self, request: m.GetJsonWebKeySetRequest, context: Any) -> m.JsonWebKeySet:
+        return m.JsonWebKeySet(keys=[m.JsonWebKeySet.Key(**tokens.public(await _signing_key(self._app)))])
+
+    async def _off_loop(self, function: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    async def _reply(self, account: Account, session: Session, token: str) -> m.Session:
+        jwk = await _signing_key(self._app)
+        access_ends = datetime.now(UTC) + timedelta(seconds=self._config.access_token_seconds)
+        return m.Session(
+            access_token=tokens.access_token(jwk, account, self._config),
+            access_expire_time=pb.timestamp(access_ends),
+            refresh_token=token,
+            refresh_expire_time=pb.timestamp(session.expire_time),
+            account_id=account.account_id,
+            roles=account.roles,
+        )
+
+    # -- applications ----------------------------------------------------------------------------------------------
+    async def CreateApplication(self, request: m.CreateApplicationRequest, context: Any) -> m.Application:
+        return await self._app.write(usecases.create_application, m.Application, request, by=caller())
+
+    async def GetApplication(self, request: m.GetApplicationRequest, context: Any) -> m.Application:
+        return await self._app.read(usecases.get_application, m.Application, request, by=caller())
+
+    async def ListApplications(self, request: m.ListApplicationsRequest, context: Any) -> m.ListApplicationsResponse:
+        return await self._app.read(usecases.list_applications, m.ListApplicationsResponse, request, by=caller())
+
+    async def UpdateApplication(self, request: m.UpdateApplicationRequest, context: Any) -> m.Application:
+        return await self._app.write(usecases.update_application, m.Application, request, by=caller())
+
+    async def SubmitApplication(self, request: m.SubmitApplicationRequest, context: Any) -> m.Application:
+        return await self._app.write(usecases.submit_application, m.Application, request, by=caller())
+
+    async def ReviewApplication(self, request: m.ReviewApplicationRequest, context: Any) -> m.Application:
+        return await self._app.write(usecases.review_application, m.Application, request, by=caller())
+
+    async def ApproveApplication(self, request: m.ApproveApplicationRequest, context: Any) -> m.Application:
+        return await self._app.write(usecases.approve_application, m.Application, request, by=caller())
+
+    async def RejectApplication(self, request: m.RejectApplicationRequest, context: Any) -> m.Application:
+        return await self._app.write(usecases.reject_application, m.Application, request, by=caller())
+
+    async def WithdrawApplication(self, request: m.WithdrawApplicationRequest, context: Any) -> m.Application:
+        return await self._app.write(usecases.withdraw_application, m.Application, request, by=caller())
+
+    # -- people and organizations ----------------------------------------------------------------------------------
+    async def GetPerson(self, request: m.GetPersonRequest, context: Any) -> m.Person:
+        return await self._app.read(usecases.get_person, m.Person, request)
+
+    async def ListPeople(self, request: m.ListPeopleRequest, context: Any) -> m.ListPeopleResponse:
+        return await self._app.read(usecases.list_people, m.ListPeopleResponse, request)
+
+    async def UpdatePerson(self, request: m.UpdatePersonRequest, context: Any) -> m.Person:
+        return await self._app.write(usecases.update_person, m.Person, request, by=caller())
+
+    async def GetOrganization(self, request: m.GetOrganizationRequest, context: Any) -> m.Organization:
+        return await self._app.read(usecases.get_organization, m.Organization, request)
+
+    async def ListOrganizations(self, request: m.ListOrganizationsRequest, context: Any) -> m.ListOrganizationsResponse:
+        return await self._app.read(usecases.list_organizations, m.ListOrganizationsResponse, request)
+
+    async def UpdateOrganization(self, request: m.UpdateOrganizationRequest, context: Any) -> m.Organization:
+        return await self._app.write(usecases.update_organization, m.Organization, request, by=caller())
+
+    async def GetStatistics(self, request: m.GetStatisticsRequest, context: Any) -> m.Statistics:
+        return await self._app.read(usecases.get_statistics, m.Statistics, request)
+
+
+async def _signing_key(app: App) -> dict[str, Any]:
+    if jwk := await store.find_signing_key(app.db):
+        return jwk
+    raise errors.Unavailable  # `migrate` has not run
+
+
+def load_keys(app: App) -> identity.LoadKeys:
+    """This service knows its own keys: it needs no gateway to verify a token."""
+
+    async def load() -> dict[str, Any]:
+        return {"keys": [tokens.public(await _signing_key(app))]}
+
+    return load
+
+
+def register(config: Config, app: App, server: Any) -> None:
+    """Adds this process's services to a server."""
+    members_pb2_grpc.add_MembersServiceServicer_to_server(Members(app, config), server)
+    log_pb2_grpc.add_EventLogServiceServicer_to_server(EventLog(app), server)

@@ -1,0 +1,12 @@
+"""Settings of the members service: `WASL_MEMBERS_<NAME>`."""
+
+from chassis.settings import Settings
+
+
+class Config(Settings, frozen=True, kw_only=True):
+    """Adds to chassis.settings.Settings."""
+
+    access_token_seconds: int = 600  # life of an access token
+    refresh_token_seconds: int = 30 * 86_400  # a session that is not refreshed for so long ends
+    password_threads: int = 2  # argon2id takes 50 ms of a core each
+    coordinator_email: str = "coordinator@wasl.example"  # of the first coordinator, made by `migrate`

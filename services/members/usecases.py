@@ -1,0 +1,372 @@
+"""What the members service does, one verb each: load, change, save, emit. A body may run twice (see chassis/tx.py)."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from chassis import errors, pb
+from chassis.call import Caller
+from chassis.ids import new_id
+from chassis.paging import Page
+from chassis.tx import Tx
+from chassis.values import LocalizedText
+from services.members import store, tokens
+from services.members.model import (
+    COORDINATOR,
+    MEMBER,
+    Account,
+    AccountNotFound,
+    Application,
+    ApplicationState,
+    FieldNotChangeable,
+    Organization,
+    OrganizationProfile,
+    Person,
+    PersonProfile,
+    Session,
+    SessionEnded,
+    Statistics,
+    check_owner,
+)
+from wasl.members.v1 import events_pb2, members_pb2
+from wasl.type.v1 import localized_text_pb2
+
+
+# -- accounts and sessions -----------------------------------------------------------------------------------------
+async def create_account(tx: Tx, *, account: dict[str, Any], password_hash: str) -> Account:
+    """Open an account without any role. Raises EmailTaken."""
+    return await store.add_account(
+        tx,
+        Account(
+            account_id=new_id(),
+            email=account["email"].lower(),
+            password_hash=password_hash,
+            create_time=tx.now,
+        ),
+    )
+
+
+async def create_coordinator(tx: Tx, *, email: str, password_hash: str) -> Account:
+    """The first account that may approve others. Raises EmailTaken."""
+    account = Account(
+        account_id=new_id(),
+        email=email.lower(),
+        password_hash=password_hash,
+        create_time=tx.now,
+        roles=(COORDINATOR,),
+    )
+    return await store.add_account(tx, account)
+
+
+async def get_account(tx: Tx, *, account_id: str, by: Caller) -> Account:
+    """For the owner and for coordinators. Raises AccountNotFound, also for what is not the caller's."""
+    if account_id != by.subject and COORDINATOR not in by.roles:
+        raise AccountNotFound
+    return await store.get_account(tx, account_id)
+
+
+async def find_credentials(tx: Tx, *, email: str) -> Account | None:
+    """The account to sign in to, if there is one."""
+    return await store.find_account_by_email(tx, email.lower())
+
+
+async def start_session(tx: Tx, *, account: Account, token: str, life: timedelta) -> Session:
+    """Begin a chain of refresh tokens with `token`."""
+    if begun := await store.find_session_of_token(tx, tokens.digest(token)):
+        return begun  # this body runs again
+    return await store.add_session(
+        tx,
+        Session(
+            session_id=new_id(),
+            account_id=account.account_id,
+            current=tokens.digest(token),
+            expire_time=tx.now + life,
+        ),
+    )
+
+
+async def refresh_session(tx: Tx, *, refresh_token: str, following: str, life: timedelta) -> tuple[Session, Account]:
+    """Exchange a refresh token for `following`. A token that was exchanged before revokes the whole session.
+
+    The caller looks at `session.revoked`: the revocation must be committed, so it cannot be an exception here.
+    Raises SessionEnded.
+    """
+    session = await store.find_session_of_token(tx, tokens.digest(refresh_token))
+    if session is None or not session.alive(tx.now):
+        raise SessionEnded
+    if session.current != tokens.digest(following):  # else this body runs again
+        refreshed = session.refresh(tokens.digest(refresh_token), tokens.digest(following), at=tx.now, life=life)
+        session = await store.save_session(tx, refreshed)
+    return session, await store.get_account(tx, session.account_id)
+
+
+async def end_session(tx: Tx, *, refresh_token: str) -> None:
+    """Sign out. A token that is not known any more is signed out already."""
+    session = await store.find_session_of_token(tx, tokens.digest(refresh_token))
+    if session is not None:
+        await store.save_session(tx, msgspec.structs.replace(session, revoked=True))
+
+
+# -- applications --------------------------------------------------------------------------------------------------
+async def create_application(tx: Tx, *, application: dict[str, Any], by: Caller) -> Application:
+    """Start a draft."""
+    return await store.add_application(
+        tx,
+        Application(
+            application_id=new_id(),
+            account_id=by.subject,
+            state=ApplicationState.DRAFT,
+            create_time=tx.now,
+            **_written(application),
+        ),
+    )
+
+
+def _written(application: dict[str, Any]) -> dict[str, Any]:
+    """What the applicant writes of an application, as the model's values."""
+    kinds = {
+        "person": PersonProfile,
+        "organization": OrganizationProfile,
+        "statement": LocalizedText,
+    }
+    return {name: msgspec.convert(application[name], kind) for name, kind in kinds.items() if name in application}
+
+
+async def get_application(tx: Tx, *, application_id: str, by: Caller) -> Application:
+    """For the applicant and for coordinators. Raises ApplicationNotFound."""
+    return (await store.get_application(tx, application_id)).seen_by(by)
+
+
+async def list_applications(
+    tx: Tx, *, page_size: int, page_token: str, by: Caller, state: str | None = None
+) -> Page[Application]:
+    """One's own; for coordinators also everybody's that are handed in."""
+    return await store.list_applications(
+        tx,
+        account_id=by.subject,
+        everybody=COORDINATOR in by.roles,
+        state=state,
+        page_size=page_size,
+        page_token=page_token,
+    )
+
+
+async def update_application(
+    tx: Tx,
+    *,
+    application: dict[str, Any],
+    by: Caller,
+    update_mask: tuple[str, ...] = (),
+) -> Application:
+    """Change a draft: what the mask names, or else what is given.
+
+    Raises FieldNotChangeable, ApplicationInOtherState.
+    """
+    before = (await store.get_application(tx, application["application_id"])).owned_by(by)
+    errors.check_etag(before.version, application["etag"])
+    changes = _written(application)
+    for path in update_mask:
+        if path not in ("person", "organization", "statement"):
+            raise FieldNotChangeable(path=path)
+    changes = {name: changes.get(name) for name in update_mask or changes}
+    if changes.get("person") or changes.get("organization"):
+        changes = {"person": None, "organization": None, **changes}
+    after = before.change(**changes)
+    if after.person is None and after.organization is None:
+        raise FieldNotChangeable(path="person, organization")
+    return await store.save_application(tx, after)
+
+
+async def submit_application(tx: Tx, *, application_id: str, etag: str, by: Caller) -> Application:
+    """Hand a draft in and announce it."""
+    before = (await store.get_application(tx, application_id)).owned_by(by)
+    errors.check_etag(before.version, etag)
+    after = await store.save_application(tx, before.submit(at=tx.now))
+    _announce(tx, events_pb2.ApplicationSubmitted(application=_summary(after)), after)
+    return after
+
+
+async def review_application(tx: Tx, *, application_id: str, etag: str, by: Caller) -> Application:
+    """Take a submitted application under review."""
+    before = (await store.get_application(tx, application_id)).seen_by(by)
+    errors.check_etag(before.version, etag)
+    return await store.save_application(tx, before.review())
+
+
+async def approve_application(tx: Tx, *, application_id: str, etag: str, by: Caller) -> Application:
+    """Make the applicant a member: a person or an organization, and the account's role. Announces both."""
+    before = (await store.get_application(tx, application_id)).seen_by(by)
+    errors.check_etag(before.version, etag)
+    after = await store.save_application(tx, before.approve(member_id=new_id(), at=tx.now))
+    if after.person is not None:
+        person = await store.add_person(
+            tx,
+            Person(
+                person_id=after.member_id,
+                account_id=after.account_id,
+                profile=after.person,
+                join_time=tx.now,
+                update_time=tx.now,
+            ),
+        )
+        _announce_person(tx, events_pb2.MemberJoined, person)
+    elif after.organization is not None:
+        organization = await store.add_organization(
+            tx,
+            Organization(
+                organization_id=after.member_id,
+                account_id=after.account_id,
+                profile=after.organization,
+                join_time=tx.now,
+                update_time=tx.now,
+            ),
+        )
+        _announce_organization(tx, events_pb2.MemberJoined, organization)
+    account = await store.get_account(tx, after.account_id)
+    if MEMBER not in account.roles:
+        await store.save_account(tx, account.with_role(MEMBER))
+    _announce(tx, events_pb2.ApplicationApproved(application=_summary(after)), after)
+    return after
+
+
+async def reject_application(
+    tx: Tx, *, application_id: str, reject_reason: dict[str, str], etag: str, by: Caller
+) -> Application:
+    """Refuse an application with a reason, and announce it (without the reason)."""
+    before = (await store.get_application(tx, application_id)).seen_by(by)
+    errors.check_etag(before.version, etag)
+    reason = msgspec.convert(reject_reason, LocalizedText)
+    after = await store.save_application(tx, before.reject(reason=reason, at=tx.now))
+    _announce(tx, events_pb2.ApplicationRejected(application=_summary(after)), after)
+    return after
+
+
+async def withdraw_application(tx: Tx, *, application_id: str, etag: str, by: Caller) -> Application:
+    """Take one's own application back."""
+    before = (await store.get_application(tx, application_id)).owned_by(by)
+    errors.check_etag(before.version, etag)
+    return await store.save_application(tx, before.withdraw())
+
+
+Announced = events_pb2.ApplicationSubmitted | events_pb2.ApplicationApproved | events_pb2.ApplicationRejected
+
+
+def _announce(tx: Tx, message: Announced, application: Application) -> None:
+    tx.emit(message, subject=application.application_id, sequence=application.version)
+
+
+def _summary(application: Application) -> events_pb2.ApplicationSummary:
+    applicant = application.person or application.organization
+    return events_pb2.ApplicationSummary(
+        application_id=application.application_id,
+        kind=events_pb2.PERSON if application.person else events_pb2.ORGANIZATION,
+        state=members_pb2.Application.State.Value(application.state.name),
+        place_code=applicant.place_code if applicant else "",
+        submit_time=pb.timestamp(application.submit_time) if application.submit_time else None,
+        decide_time=pb.timestamp(application.decide_time) if application.decide_time else None,
+        member_id=application.member_id,
+    )
+
+
+# -- people and organizations --------------------------------------------------------------------------------------
+async def get_person(tx: Tx, *, person_id: str) -> Person:
+    """Raises PersonNotFound."""
+    return await store.get_person(tx, person_id)
+
+
+async def list_people(tx: Tx, *, page_size: int, page_token: str) -> Page[Person]:
+    """In the order in which they joined."""
+    return await store.list_people(tx, page_size=page_size, page_token=page_token)
+
+
+async def update_person(tx: Tx, *, person: dict[str, Any], by: Caller, update_mask: tuple[str, ...] = ()) -> Person:
+    """Change a person's profile and announce it. Raises NotYours, FieldNotChangeable, VersionConflict."""
+    before = await store.get_person(tx, person["person_id"])
+    check_owner(before, by)
+    errors.check_etag(before.version, person["etag"])
+    profile = _changed(before.profile, person["profile"], update_mask)
+    after = await store.save_person(tx, msgspec.structs.replace(before, profile=profile, update_time=tx.now))
+    _announce_person(tx, events_pb2.MemberUpdated, after)
+    return after
+
+
+async def get_organization(tx: Tx, *, organization_id: str) -> Organization:
+    """Raises OrganizationNotFound."""
+    return await store.get_organization(tx, organization_id)
+
+
+async def list_organizations(tx: Tx, *, page_size: int, page_token: str, place_code: str) -> Page[Organization]:
+    """In the order in which they joined."""
+    return await store.list_organizations(tx, page_size=page_size, page_token=page_token, place_code=place_code)
+
+
+async def update_organization(
+    tx: Tx,
+    *,
+    organization: dict[str, Any],
+    by: Caller,
+    update_mask: tuple[str, ...] = (),
+) -> Organization:
+    """Change an organization's profile and announce it. Raises NotYours, FieldNotChangeable, VersionConflict."""
+    before = await store.get_organization(tx, organization["organization_id"])
+    check_owner(before, by)
+    errors.check_etag(before.version, organization["etag"])
+    profile = _changed(before.profile, organization["profile"], update_mask)
+    after = await store.save_organization(tx, msgspec.structs.replace(before, profile=profile, update_time=tx.now))
+    _announce_organization(tx, events_pb2.MemberUpdated, after)
+    return after
+
+
+def _changed(profile: Any, given: dict[str, Any], mask: tuple[str, ...]) -> Any:
+    """`profile` with what the mask names of `given`; an empty mask is all of it. Raises FieldNotChangeable."""
+    kind = type(profile)
+    if not mask or "profile" in mask:
+        return msgspec.convert(given, kind)
+    values = msgspec.to_builtins(profile)
+    for path in mask:
+        first, _, name = path.partition(".")
+        if first != "profile" or name not in kind.__struct_fields__:
+            raise FieldNotChangeable(path=path)
+        if name in given:
+            values[name] = given[name]
+        else:
+            values.pop(name, None)
+    return msgspec.convert(values, kind)
+
+
+async def get_statistics(tx: Tx) -> Statistics:
+    """Count the network."""
+    return await store.count_network(tx)
+
+
+MemberEvent = type[events_pb2.MemberJoined] | type[events_pb2.MemberUpdated]
+
+
+def _announce_person(tx: Tx, kind: MemberEvent, person: Person) -> None:
+    member = events_pb2.Member(
+        member_id=person.person_id,
+        kind=events_pb2.PERSON,
+        display_name=pb.to_pb(localized_text_pb2.LocalizedText, person.profile.display_name),
+        place_code=person.profile.place_code,
+        join_time=pb.timestamp(person.join_time),
+        update_time=pb.timestamp(person.update_time),
+    )
+    tx.emit(kind(member=member), subject=person.person_id, sequence=person.version)
+
+
+def _announce_organization(tx: Tx, kind: MemberEvent, organization: Organization) -> None:
+    member = events_pb2.Member(
+        member_id=organization.organization_id,
+        kind=events_pb2.ORGANIZATION,
+        display_name=pb.to_pb(localized_text_pb2.LocalizedText, organization.profile.display_name),
+        place_code=organization.profile.place_code,
+        organization_type_code=organization.profile.type_code,
+        join_time=pb.timestamp(organization.join_time),
+        update_time=pb.timestamp(organization.update_time),
+    )
+    tx.emit(
+        kind(member=member),
+        subject=organization.organization_id,
+        sequence=organization.version,
+    )
