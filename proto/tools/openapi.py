@@ -15,7 +15,7 @@ PROBLEMS = {
     401: "There is no access token where one is needed, or the one sent is not valid or has run out.",
     403: "The caller is known, but not allowed to do this.",
     404: "There is no such thing, or the caller may not know of it.",
-    409: "It exists already, it has changed in the meantime, or the `requestId` was used for something else.",
+    409: "It exists already, or it has changed in the meantime: read it again.",
     413: "The body is larger than 64 KB.",
     429: "Too many requests; try again after `Retry-After` seconds.",
     431: "The headers are larger than 16 KB.",
@@ -55,13 +55,8 @@ _DETAILS: dict[str, Json] = {
                     "type": "object",
                     "properties": {
                         "field": {"type": "string", "description": "Path of the field in the request."},
-                        "description": {"type": "string", "description": "What is wrong, in English."},
+                        "description": {"type": "string", "description": "What is wrong, in the caller's language."},
                         "reason": {"type": "string", "description": "The same, for programs."},
-                        "localizedMessage": {
-                            "type": "object",
-                            "properties": {"locale": {"type": "string"}, "message": {"type": "string"}},
-                            "description": "The same, in the caller's language.",
-                        },
                     },
                 },
             }
