@@ -9,7 +9,7 @@ SECRET_HEADER = "x-wasl-service-secret"  # noqa: S105 - a name: what a service s
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """`subject` is the account's id, empty for nobody; `language` is "ar" or "en"; `deadline` by the monotonic clock."""
+    """`subject` is the account's id, empty for nobody; `language`: "ar" or "en"; `deadline`: by the monotonic clock."""
 
     subject: str = ""
     roles: frozenset[str] = frozenset()

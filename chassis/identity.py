@@ -49,7 +49,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Verifier:
-    """Verifies tokens of one issuer for one audience. `load` gives the JWKS; if it fails, the keys stay as they were."""
+    """Verifies tokens of one issuer for one audience. `load` gives the JWKS; when it fails, the keys stay."""
 
     def __init__(self, load: LoadKeys, *, issuer: str, audience: str) -> None:
         self._load, self._keys, self._loaded = load, KeySet([]), 0.0
