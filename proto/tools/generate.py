@@ -37,10 +37,8 @@ def generate(out: pathlib.Path) -> None:
     protoc(f"--python_out={out}", f"--mypy_out=quiet:{out}", *ours, validate)
     with_services = [name for name in ours if "\nservice " in (PROTO / name).read_text()]
     protoc(f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}", *with_services)
-    for folder in {path.parent for path in out.rglob("*_pb2.py")}:
-        while folder != out:
-            (folder / "__init__.py").touch()
-            folder = folder.parent
+    for folder in [path for path in out.rglob("*") if path.is_dir()]:
+        (folder / "__init__.py").touch()
     # The gateway reads this one; every detail type of an error must be in it, or Envoy answers with an empty body.
     protoc("--include_imports", f"--descriptor_set_out={out / 'wasl.binpb'}", *ours, "google/rpc/error_details.proto")
     contract = Contract(descriptors(*ours))

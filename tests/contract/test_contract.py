@@ -50,7 +50,8 @@ def test_a_route_leads_to_fields_that_are_there(method: MethodDescriptor) -> Non
         for variable in re.findall(r"\{([^}]*)\}", path):
             holder: Descriptor | None = method.input_type
             for name in variable.split("."):
-                assert holder is not None and name in holder.fields_by_name, f"{path}: {variable}"
+                assert holder is not None, f"{path}: {variable}"
+                assert name in holder.fields_by_name, f"{path}: {variable}"
                 field = holder.fields_by_name[name]
                 holder = field.message_type
             if "." in variable:  # the body may not say the same as the path
@@ -76,7 +77,8 @@ def test_creating_twice_can_be_told_from_creating_two(method: MethodDescriptor) 
 
 def test_event_types_are_well_formed_and_unique() -> None:
     kinds = [kind for _, kind in events()]
-    assert kinds and sorted(set(kinds)) == sorted(kinds)
+    assert kinds
+    assert sorted(set(kinds)) == sorted(kinds)
     for message, kind in events():
         service, version = message.file.package.split(".")[1:]
         assert re.fullmatch(rf"org\.wasl\.{service}(\.[a-z][a-z_]*){{2}}\.{version}", kind), f"{message.name}: {kind}"
@@ -104,7 +106,8 @@ def test_events_carry_nothing_secret() -> None:
 def test_an_enum_begins_with_what_nobody_said() -> None:
     for message in messages():
         for enum in (*message.enum_types, *message.file.enum_types_by_name.values()):
-            assert enum.values[0].number == 0 and enum.values[0].name.endswith("_UNSPECIFIED"), enum.full_name
+            assert enum.values[0].number == 0, enum.full_name
+            assert enum.values[0].name.endswith("_UNSPECIFIED"), enum.full_name
 
 
 def test_every_error_detail_is_known_to_the_gateway() -> None:

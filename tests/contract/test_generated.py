@@ -53,7 +53,8 @@ def test_openapi_has_every_route() -> None:
     assert sorted(operation["x-rpc"] for operation in operations) == sorted(expected)
     assert len({operation["operationId"] for operation in operations}) == len(operations)
     for operation in operations:
-        assert operation["summary"] and operation["x-wasl-access"]["level"] != "LEVEL_UNSPECIFIED", operation["x-rpc"]
+        assert operation["summary"], operation["x-rpc"]
+        assert operation["x-wasl-access"]["level"] != "LEVEL_UNSPECIFIED", operation["x-rpc"]
 
 
 def test_asyncapi_has_every_event() -> None:
