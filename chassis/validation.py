@@ -10,6 +10,7 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import Message
 
 from chassis.errors import ARABIC_DIGITS, Violation
+from wasl.options.v1 import options_pb2
 
 # By rule id; {} is the rule's value. The counts stand behind a colon, so that no plural depends on them.
 TEXTS = {
@@ -49,21 +50,39 @@ def check(request: Message) -> list[Violation]:
     found = protovalidate.collect_violations(request)
     if not found:
         return []
-    broken = [_violation(violation) for violation in found]
+    broken = [_violation(request.DESCRIPTOR, violation) for violation in found]
     mask = getattr(request, "update_mask", None)
     if mask is not None and mask.paths:
         broken = [one for one in broken if _in_mask(one.field, tuple(mask.paths))]
     return broken
 
 
-def _violation(violation: Any) -> Violation:
+def _violation(message: Descriptor, violation: Any) -> Violation:
     rule = violation.proto.rule_id
-    field = ".".join(element.field_name for element in violation.proto.field.elements) if violation.proto.field else ""
+    path = [element.field_name for element in violation.proto.field.elements] if violation.proto.field else []
+    if own := _explanation(message, path):
+        return Violation(".".join(path), _reason(rule), own.en, own.ar)
     en, ar = TEXTS.get(rule, OTHERWISE)
     value = violation.rule_value
     shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     in_arabic = shown.translate(ARABIC_DIGITS) if isinstance(value, int) else shown
-    return Violation(field, rule.replace(".", "_").upper(), en.format(shown), ar.format(in_arabic))
+    return Violation(".".join(path), _reason(rule), en.format(shown), ar.format(in_arabic))
+
+
+def _reason(rule: str) -> str:
+    """STRING_MIN_LEN for string.min_len (AIP-193)."""
+    return rule.replace(".", "_").upper()
+
+
+def _explanation(message: Descriptor | None, path: list[str]) -> Any:
+    """What the contract says instead of the rule's general text, if it does."""
+    field = None
+    for name in path:
+        field = message.fields_by_name.get(name) if message else None
+        message = field.message_type if field else None
+    if field is None or not field.GetOptions().HasExtension(options_pb2.explanation):
+        return None
+    return field.GetOptions().Extensions[options_pb2.explanation]
 
 
 def _in_mask(field: str, paths: tuple[str, ...]) -> bool:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dwasl/options/v1/options.proto\x12\x0fwasl.options.v1\x1a google/protobuf/descriptor.proto\"\x9c\x01\n\x06\x41\x63\x63\x65ss\x12,\n\x05level\x18\x01 \x01(\x0e\x32\x1d.wasl.options.v1.Access.Level\x12\r\n\x05roles\x18\x02 \x03(\t\"U\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\n\n\x06PUBLIC\x10\x01\x12\x11\n\rAUTHENTICATED\x10\x02\x12\x08\n\x04ROLE\x10\x03\x12\x0c\n\x08INTERNAL\x10\x04:I\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x17.wasl.options.v1.Access:5\n\nevent_type\x12\x1f.google.protobuf.MessageOptions\x18\xb5\x87\x03 \x01(\t:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\x99\x88\x03 \x01(\x08:1\n\x08personal\x12\x1d.google.protobuf.FieldOptions\x18\x9a\x88\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dwasl/options/v1/options.proto\x12\x0fwasl.options.v1\x1a google/protobuf/descriptor.proto\"\x9c\x01\n\x06\x41\x63\x63\x65ss\x12,\n\x05level\x18\x01 \x01(\x0e\x32\x1d.wasl.options.v1.Access.Level\x12\r\n\x05roles\x18\x02 \x03(\t\"U\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\n\n\x06PUBLIC\x10\x01\x12\x11\n\rAUTHENTICATED\x10\x02\x12\x08\n\x04ROLE\x10\x03\x12\x0c\n\x08INTERNAL\x10\x04\"%\n\x0b\x45xplanation\x12\n\n\x02\x65n\x18\x01 \x01(\t\x12\n\n\x02\x61r\x18\x02 \x01(\t:I\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x17.wasl.options.v1.Access:5\n\nevent_type\x12\x1f.google.protobuf.MessageOptions\x18\xb5\x87\x03 \x01(\t:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\x99\x88\x03 \x01(\x08:1\n\x08personal\x12\x1d.google.protobuf.FieldOptions\x18\x9a\x88\x03 \x01(\x08:R\n\x0b\x65xplanation\x12\x1d.google.protobuf.FieldOptions\x18\x9b\x88\x03 \x01(\x0b\x32\x1c.wasl.options.v1.Explanationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,4 +36,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCESS']._serialized_end=241
   _globals['_ACCESS_LEVEL']._serialized_start=156
   _globals['_ACCESS_LEVEL']._serialized_end=241
+  _globals['_EXPLANATION']._serialized_start=243
+  _globals['_EXPLANATION']._serialized_end=280
 # @@protoc_insertion_point(module_scope)

@@ -82,10 +82,37 @@ class Access(_message.Message):
 
 Global___Access: _TypeAlias = Access  # noqa: Y015
 
+@_typing.final
+class Explanation(_message.Message):
+    """A sentence about a field, to be read behind its name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EN_FIELD_NUMBER: _builtins.int
+    AR_FIELD_NUMBER: _builtins.int
+    en: _builtins.str
+    """English."""
+    ar: _builtins.str
+    """Arabic."""
+    def __init__(
+        self,
+        *,
+        en: _builtins.str = ...,
+        ar: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ar", b"ar", "en", b"en"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
+
 ACCESS_FIELD_NUMBER: _builtins.int
 EVENT_TYPE_FIELD_NUMBER: _builtins.int
 SENSITIVE_FIELD_NUMBER: _builtins.int
 PERSONAL_FIELD_NUMBER: _builtins.int
+EXPLANATION_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access]
 """Who may call this method."""
 event_type: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.str]
@@ -94,3 +121,5 @@ sensitive: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOption
 """Never logged, traced or announced: passwords, tokens."""
 personal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """About a person: redacted in the event log when the person is erased."""
+explanation: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Explanation]
+"""What a person reads when a value breaks the field's rule, where the rule itself (a pattern) would tell nothing."""
