@@ -1,0 +1,120 @@
+"""Kills every process of `./dev up` in turn under load, then counts what was lost or done twice.
+
+    python -m tests.chaos.run [--seed 1] [--applications 2000]
+
+The order of the kills comes from the seed, and each comes when a set number of approvals has been answered, so the
+plan repeats exactly; the interleaving of the machine does not. Prints each fault, and last one line of JSON.
+"""
+
+import argparse
+import asyncio
+import json
+import pathlib
+import random
+import sys
+import tempfile
+import time
+from typing import Any
+
+import msgspec
+import pymongo
+
+from chassis.parked import waiting
+from chassis.publisher import connect
+from tests.chaos.load import Load
+from tests.chaos.stack import Stack, running
+from tests.chaos.verdict import Records, Verdict, judge
+
+JOINED = "org.wasl.members.member.joined.v1"
+REST_SECONDS = 90.0  # from the last answer until the view is whole
+STUCK_SECONDS = 120.0  # without any answer
+
+
+async def chaos(stack: Stack, seed: int, wanted: int) -> dict[str, Any]:
+    """One run; the result is for the JSON line."""
+    account = json.loads((stack.home / "state" / "coordinator.json").read_text())
+    targets = sorted(stack.pids())
+    random.Random(seed).shuffle(targets)
+    load = Load(stack.url, account, wanted=wanted)
+    began = time.monotonic()
+    working = asyncio.create_task(load.run())
+    for number, target in enumerate(targets, 1):
+        await _answers(load, working, number * wanted // (len(targets) + 1))
+        print(
+            f"  {time.monotonic() - began:6.1f} s  kill -9 {target:18} after {len(load.approved)} approvals", flush=True
+        )
+        await asyncio.to_thread(stack.kill, target)
+    await working
+    took = time.monotonic() - began
+    verdict, rest = await asyncio.to_thread(_at_rest, stack, load.approved)
+    told = {"seed": seed, "kills": targets, "seconds": round(took, 1), "rest_seconds": round(rest, 1)}
+    return {**told, "caller_errors": dict(load.errors), **msgspec.to_builtins(verdict), "holds": verdict.holds}
+
+
+async def _answers(load: Load, working: "asyncio.Task[None]", count: int) -> None:
+    """Until `count` approvals have been answered. Raises what the load raised, TimeoutError when nothing moves."""
+    seen, changed = -1, time.monotonic()
+    while len(load.approved) < count:
+        if working.done():
+            await working
+            raise RuntimeError("the load ended early")
+        if len(load.approved) != seen:
+            seen, changed = len(load.approved), time.monotonic()
+        if time.monotonic() - changed > STUCK_SECONDS:
+            raise TimeoutError(f"no approval for {STUCK_SECONDS} s; errors so far: {dict(load.errors)}")
+        await asyncio.sleep(0.05)
+
+
+def _at_rest(stack: Stack, answered: list[str]) -> tuple[Verdict, float]:
+    """The verdict once nothing is wrong any more, or after REST_SECONDS; and the seconds until then."""
+    began = time.monotonic()
+    while True:
+        verdict = judge(_records(stack, answered))
+        rest = time.monotonic() - began
+        if verdict.holds or rest > REST_SECONDS:
+            break
+        time.sleep(0.5)
+    time.sleep(2)  # a double that comes late is still a double
+    return judge(_records(stack, answered)), rest
+
+
+def _records(stack: Stack, answered: list[str]) -> Records:
+    with pymongo.MongoClient[dict[str, Any]](stack.variable("WASL_MONGO_URI"), timeoutMS=20_000) as client:
+        members, matching = client.wasl_members, client.wasl_matching
+        log = {one["event_id"]: one for one in members.log.find({}, {"event_id": 1, "type": 1, "subject": 1})}
+        live = matching["views"].find_one({"_id": "participants"}) or {"live": 1}
+        marks = [one["_id"].partition(":") for one in matching.inbox.find({}, {"_id": 1})]
+        return Records(
+            answered=answered,
+            approved=[one["member_id"] for one in members.applications.find({"state": "APPROVED"}, {"member_id": 1})],
+            organizations=[one["_id"] for one in members.organizations.find({}, {"_id": 1})],
+            announced=[one["subject"] for one in log.values() if one["type"] == JOINED],
+            applied=[log[event]["subject"] for handler, _, event in marks if handler == JOINED and event in log],
+            shown=[one["_id"] for one in matching[f"participants.{live['live']}"].find({}, {"_id": 1})],
+            positions=[one["_id"] for one in log.values()],
+            waiting=members.outbox.count_documents({}),
+            parked=_parked(stack.variable("WASL_AMQP_URI")),
+        )
+
+
+def _parked(uri: str) -> int:
+    connection = connect(uri)
+    try:
+        return len(list(waiting(connection, ["members", "matching"])))
+    finally:
+        connection.collect()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="kill every process of ./dev up in turn, then count")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--applications", type=int, default=2000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="wasl-chaos-") as home, running(pathlib.Path(home)) as stack:
+        result = asyncio.run(chaos(stack, arguments.seed, arguments.applications))
+    print(json.dumps(result))
+    sys.exit(not result["holds"])
+
+
+if __name__ == "__main__":
+    main()
