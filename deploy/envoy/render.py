@@ -1,0 +1,328 @@
+"""Writes the gateway's configuration: `python deploy/envoy/render.py --out envoy.yaml`.
+
+One template for `./dev`, compose and Kubernetes; what differs comes from the environment (`--help` lists it). The file
+is complete in itself: descriptors, Lua and the texts of refusals are inside, so there is nothing that could fall apart.
+
+What the contract says is read from its descriptors: every RPC with a `google.api.http` annotation gets a route, a read
+(`get:`) is tried again, a write is limited, and only a PUBLIC one needs no token. Anything else has no route. A new RPC
+needs no change here; a new service needs its endpoints, WASL_<SERVICE>_API.
+"""
+
+import argparse
+import base64
+import dataclasses
+import ipaddress
+import json
+import os
+import pathlib
+import re
+import sys
+import textwrap
+import tomllib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jinja2
+from google.api import annotations_pb2
+from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto
+
+from wasl.options.v1 import options_pb2
+
+HERE = pathlib.Path(__file__).resolve().parent
+DESCRIPTORS = HERE.parents[1] / "gen" / "wasl.binpb"
+HIGHEST_PORT = 65_535
+
+
+class Invalid(Exception):
+    """A setting that cannot be used; the text names it."""
+
+
+def text(value: str) -> str:
+    if not re.fullmatch(r"[!-~]+", value):
+        raise ValueError("must be printable ASCII without spaces")
+    return value
+
+
+def port(value: str) -> int:
+    return between(1, HIGHEST_PORT)(value)
+
+
+def between(least: int, most: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not value.isdecimal() or not least <= int(value) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(value)
+
+    return parse
+
+
+def seconds(value: str) -> float:
+    if not re.fullmatch(r"\d+(\.\d{1,3})?", value) or not 0 < float(value) <= 86_400:
+        raise ValueError("must be seconds, at most 86400 and with at most three decimals")
+    return float(value)
+
+
+def address(value: str) -> str:
+    return str(ipaddress.ip_address(value))
+
+
+def endpoints(value: str) -> list[tuple[str, int]]:
+    """[("127.0.0.1", 8100), …] of "127.0.0.1:8100,[::1]:8102,members-api:50051"."""
+    found = []
+    for one in value.split(","):
+        match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?):(\d{1,5})", one.strip())
+        if not match:
+            raise ValueError(f"must be host:port, or several with commas between; not {one.strip()!r}")
+        found.append((match[1].strip("[]"), port(match[3])))
+    return found
+
+
+def origins(value: str) -> list[str]:
+    found = [one.strip() for one in value.split(",")]
+    for one in found:
+        if one != "*" and not re.fullmatch(r"https?://[0-9A-Za-z.-]+(:\d{1,5})?", one):
+            raise ValueError(f"must be origins such as https://app.example, or *; not {one!r}")
+    return found
+
+
+def file(value: str) -> str:
+    path = pathlib.Path(value).resolve()
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return str(path)
+
+
+def log_path(value: str) -> str:
+    if value not in ("stdout", "off") and not value.startswith("/"):
+        raise ValueError("must be stdout, off or an absolute path")
+    return value
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One setting: `field` of the template, its default as text (None: none), how to read it, what it is.
+
+    `offset` gives a default of WASL_PORT_BASE plus so much, for the embedded stack of ./dev.
+    """
+
+    name: str
+    default: str | None
+    parse: Callable[[str], Any]
+    help: str
+    offset: int | None = None
+
+    @property
+    def field(self) -> str:
+        return self.name.removeprefix("WASL_").removeprefix("GATEWAY_").lower()
+
+
+SETTINGS = [
+    Setting("WASL_GATEWAY_LISTEN", "127.0.0.1", address, "address of the public listener and of the metrics listener"),
+    Setting("WASL_GATEWAY_PORT", None, port, "public listener: HTTP/1.1 and h2c", offset=0),
+    Setting("WASL_GATEWAY_METRICS_PORT", None, port, "/metrics and /ready, for Prometheus and probes", offset=1),
+    Setting("WASL_GATEWAY_ADMIN_PORT", None, port, "Envoy's admin interface, on 127.0.0.1 only", offset=2),
+    Setting("WASL_GATEWAY_TLS_PORT", "", port, "a second public listener with TLS; needs certificate and key"),
+    Setting("WASL_GATEWAY_TLS_CERTIFICATE", "", file, "PEM file, the whole chain"),
+    Setting("WASL_GATEWAY_TLS_KEY", "", file, "PEM file; only its path goes into the configuration"),
+    Setting("WASL_PORTAL_HTTP", None, endpoints, "where the portal answers: host:port, several with commas", offset=60),
+    Setting("WASL_ISSUER", "https://wasl.example", text, "`iss` of access tokens"),
+    Setting("WASL_AUDIENCE", "wasl", text, "`aud` of access tokens"),
+    Setting(
+        "WASL_GATEWAY_JWKS_SECONDS", "30", between(1, 3600), "life of public keys; fetched again 5 s before its end"
+    ),
+    Setting("WASL_GATEWAY_CORS_ORIGINS", "", origins, "other origins whose pages may call the API; * for all"),
+    Setting("WASL_GATEWAY_TRUSTED_HOPS", "0", between(0, 9), "proxies in front that write x-forwarded-for"),
+    Setting("WASL_GATEWAY_SIGN_IN_PER_MINUTE", "60", between(1, 10**9), "public writes (SignIn …) per address"),
+    Setting("WASL_GATEWAY_WRITES_PER_MINUTE", "1200", between(1, 10**9), "other writes per account or else address"),
+    Setting("WASL_GATEWAY_BODY_LIMIT", "65536", between(1024, 1 << 24), "request body, bytes"),
+    Setting("WASL_GATEWAY_READ_TIMEOUT", "5", seconds, "reads, all tries together, seconds"),
+    Setting("WASL_GATEWAY_WRITE_TIMEOUT", "15", seconds, "writes and the portal, seconds"),
+    Setting("WASL_GATEWAY_HEALTH_INTERVAL", "1", seconds, "between health checks; a service drains for two of them"),
+    Setting("WASL_GATEWAY_MAX_CONNECTIONS", "10000", between(1, 10**6), "clients' connections at once"),
+    Setting("WASL_GATEWAY_ACCESS_LOG", "stdout", log_path, "stdout, off or a file: one JSON object a line"),
+]
+OFFSETS = {"members": 20, "matching": 40}  # of a service's first api process from WASL_PORT_BASE, as ./dev starts it
+
+
+@dataclasses.dataclass(frozen=True)
+class Rpc:
+    """A method with a route: `path` is /package.Service/Method, `service` the one that answers it."""
+
+    path: str
+    service: str
+    kind: str  # "read", "write" or "stream"
+    public: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Contract:
+    """What the template needs of the descriptors. `rest` matches the REST addresses, which are yet to be transcoded."""
+
+    descriptors: bytes
+    services: list[str]  # full names of the services to transcode
+    rpcs: list[Rpc]
+    rest: list[dict[str, str]]
+
+
+def read_contract(path: pathlib.Path) -> Contract:
+    """Raises Invalid when a method with a route declares no access, or INTERNAL."""
+    levels = options_pb2.Access
+    content = path.read_bytes()
+    services, rpcs, rest = [], [], set()
+    for described in FileDescriptorSet.FromString(content).file:
+        for service in described.service:
+            full_name = f"{described.package}.{service.name}"
+            for method in service.method:
+                if not method.options.HasExtension(annotations_pb2.http):
+                    continue
+                level = method.options.Extensions[options_pb2.access].level
+                if level in (levels.LEVEL_UNSPECIFIED, levels.INTERNAL):
+                    raise Invalid(f"{full_name}/{method.name} has an HTTP route but may be called by nobody outside")
+                owner = described.package.split(".")[1]  # wasl.members.v1
+                rpcs.append(Rpc(f"/{full_name}/{method.name}", owner, _kind(method), level == levels.PUBLIC))
+                rest.update(_addresses(method))
+                if full_name not in services:
+                    services.append(full_name)
+    return Contract(content, services, rpcs, [dict([match]) for match in sorted(rest)])
+
+
+def _kind(method: MethodDescriptorProto) -> str:
+    if method.server_streaming:
+        return "stream"
+    return "read" if method.options.Extensions[annotations_pb2.http].WhichOneof("pattern") == "get" else "write"
+
+
+def _addresses(method: MethodDescriptorProto) -> set[tuple[str, str]]:
+    """{("prefix", "/v1/")} for what stands under a version, else the address up to its first variable."""
+    rule = method.options.Extensions[annotations_pb2.http]
+    found = set()
+    for one in (rule, *rule.additional_bindings):
+        verb = one.WhichOneof("pattern")
+        template: str = one.custom.path if verb == "custom" else getattr(one, verb)
+        version = re.match(r"/v\d+/", template)
+        fixed, variable, _ = template.partition("{")
+        found.add(("prefix", version[0]) if version else ("prefix" if variable else "path", fixed))
+    return found
+
+
+def read_replies(path: pathlib.Path = HERE / "replies.toml") -> dict[str, Any]:
+    """The gateway's own refusals. Raises Invalid when a text would break out of the expression that it stands in."""
+    replies = tomllib.loads(path.read_text())
+    for reply in (*replies["refusals"].values(), *replies["violations"], replies["invalid"]):
+        if any(mark in reply[language] for mark in "'\"\\%" for language in ("en", "ar")):
+            raise Invalid(f"{path.name}: no quotation marks, backslashes or % in {reply['en']!r}, {reply['ar']!r}")
+    return replies
+
+
+def lua(value: Any) -> str:
+    """A value as a Lua expression."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {lua(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "{\n  " + ",\n  ".join(map(lua, value)) + ",\n}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def refusals_lua(replies: dict[str, Any]) -> str:
+    violations = [{"field": True, **violation} for violation in replies["violations"]]
+    tables = f"local VIOLATIONS = {lua(violations)}\nlocal INVALID = {lua(replies['invalid'])}\n\n"
+    return tables + (HERE / "refusals.lua").read_text()
+
+
+def read_settings(environment: Mapping[str, str], services: list[str]) -> dict[str, Any]:
+    """{field: value}, and `apis`: {service: [(host, port), …]}. Raises Invalid that names the variable."""
+
+    def value(setting: Setting) -> Any:
+        raw = environment.get(setting.name, setting.default)
+        if setting.offset is not None and raw is None:
+            raw = str(base + setting.offset) if setting.parse is port else f"127.0.0.1:{base + setting.offset}"
+        if raw is None:
+            raise Invalid(f"{setting.name} is not set: {setting.help}")
+        if raw == "" and setting.default == "":
+            return None
+        try:
+            return setting.parse(raw.strip())
+        except ValueError as error:
+            raise Invalid(f"{setting.name} {error}") from error
+
+    base: int = value(Setting("WASL_PORT_BASE", "8080", port, ""))
+    values = {setting.field: value(setting) for setting in SETTINGS}
+    values["apis"] = {name: value(api_setting(name)) for name in services}
+    if bool(values["tls_port"]) != bool(values["tls_certificate"] and values["tls_key"]):
+        raise Invalid("WASL_GATEWAY_TLS_PORT, WASL_GATEWAY_TLS_CERTIFICATE and WASL_GATEWAY_TLS_KEY belong together")
+    ports = [values[field] for field in ("port", "metrics_port", "admin_port", "tls_port") if values[field]]
+    if len(set(ports)) != len(ports):
+        raise Invalid(f"the gateway's own ports must differ: {ports}")
+    return values
+
+
+def api_setting(service: str) -> Setting:
+    what = f"gRPC endpoints of {service}: host:port, several with commas"
+    return Setting(f"WASL_{service.upper()}_API", None, endpoints, what, offset=OFFSETS.get(service))
+
+
+def discovery(found: list[tuple[str, int]]) -> str:
+    """STATIC for addresses; as soon as one is a name, STRICT_DNS, which looks up all its addresses again and again."""
+    try:
+        for host, _ in found:
+            ipaddress.ip_address(host)
+    except ValueError:
+        return "STRICT_DNS"
+    return "STATIC"
+
+
+def render(environment: Mapping[str, str], descriptors: pathlib.Path = DESCRIPTORS) -> str:
+    """The configuration as YAML. Raises Invalid."""
+    contract = read_contract(descriptors)
+    settings = read_settings(environment, sorted({rpc.service for rpc in contract.rpcs}))
+    loader = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        autoescape=False, keep_trailing_newline=True,
+    )  # fmt: skip
+    loader.filters["q"] = lambda value: json.dumps(value, ensure_ascii=False)
+    loader.globals.update(discovery=discovery)
+    replies = read_replies()
+    listen = settings["listen"]
+    everywhere = ipaddress.ip_address(listen).is_unspecified
+    return loader.get_template("envoy.yaml.j2").render(
+        **settings,
+        own_address=("::1" if ":" in listen else "127.0.0.1") if everywhere else listen,
+        contract=contract,
+        descriptors=base64.b64encode(contract.descriptors).decode(),
+        fields_lua=(HERE / "fields.lua").read_text(),
+        refusals_lua=refusals_lua(replies),
+        replies=replies,
+    )
+
+
+def _help() -> str:
+    services = sorted({rpc.service for rpc in read_contract(DESCRIPTORS).rpcs})
+    lines = ["environment (all optional unless it says: needed):", "  WASL_PORT_BASE  [8080]"]
+    lines.append("      first port of the stack; the defaults below that begin with + are relative to it")
+    for setting in [*SETTINGS, *map(api_setting, services)]:
+        default = f"+{setting.offset}" if setting.offset is not None else setting.default
+        lines.append(f"  {setting.name}  [{default if default is not None else 'needed'}]")
+        lines += textwrap.wrap(setting.help, 100, initial_indent="      ", subsequent_indent="      ")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="Writes the configuration of the gateway (Envoy) from the contract and the environment.",
+        epilog=_help(), formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="file to write; replaced at once, never half")
+    parser.add_argument("--descriptors", type=pathlib.Path, default=DESCRIPTORS, help="descriptor set [gen/wasl.binpb]")
+    arguments = parser.parse_args()
+    try:
+        configuration = render(os.environ, arguments.descriptors)
+    except (Invalid, OSError) as error:
+        sys.exit(f"render.py: {error}")
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    new = arguments.out.with_name(f".{arguments.out.name}.new")
+    new.write_text(configuration)
+    new.replace(arguments.out)
+
+
+if __name__ == "__main__":
+    main()
