@@ -6,7 +6,7 @@ it goes back to; `traceparent` is the distributed tracing extension.
 """
 
 import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from google.protobuf import descriptor_pool, message_factory
@@ -17,6 +17,7 @@ from wasl.options.v1 import options_pb2
 
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 _SCHEMA = "urn:wasl:schema:"
+_Named = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Invalid(Exception):
@@ -39,13 +40,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Envelope(msgspec.Struct, kw_only=True):
-    specversion: str
-    id: str
-    source: str
+    specversion: Literal["1.0"]
+    id: _Named
+    source: _Named
     type: str
-    subject: str
-    time: datetime.datetime
-    sequence: str
+    subject: _Named
+    time: Annotated[datetime.datetime, msgspec.Meta(tz=True)]
+    sequence: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,18}$")]  # what a 64 bit number holds
     dataschema: str
     data: dict[str, Any]
     correlationid: str = ""
@@ -109,7 +110,7 @@ def decode(body: bytes | str) -> Event:
         envelope = _decoder.decode(body)
         pool = descriptor_pool.Default()
         kind = message_factory.GetMessageClass(pool.FindMessageTypeByName(envelope.dataschema.removeprefix(_SCHEMA)))
-        if envelope.specversion != "1.0" or event_type(kind) != envelope.type:
+        if event_type(kind) != envelope.type:
             raise Invalid(f"{envelope.type} is not {envelope.dataschema}")
         return Event(
             id=envelope.id,
@@ -125,5 +126,5 @@ def decode(body: bytes | str) -> Event:
         )
     except KeyError as error:
         raise Invalid(f"unknown schema: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:  # msgspec's own are ValueErrors
         raise Invalid(f"{type(error).__name__}: {error}") from error

@@ -82,26 +82,30 @@ class Verifier:
         try:
             decoded = jwt.decode(token, self._keys, algorithms=[ALGORITHM])
             claims = decoded.claims
-            if claims.get("exp", 0) + LEEWAY_SECONDS < time.time():
+            if claims["exp"] + LEEWAY_SECONDS < time.time():
                 raise TokenExpired
             self._claims.validate(claims)
             return Identity(claims["sub"], frozenset(claims.get("roles", ())), float(claims["exp"]))
-        except (JoseError, ValueError, TypeError, KeyError) as error:
+        except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise TokenInvalid from error
 
     async def _has_key_of(self, token: str) -> bool:
         try:
             wanted = msgspec.json.decode(_base64url(token.split(".", 1)[0])).get("kid")
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             raise TokenInvalid from None
-        async with self._lock:
-            if self._missing(wanted) and time.monotonic() - self._loaded > REFETCH_SECONDS:
-                self._loaded = time.monotonic()
-                try:
-                    self._keys = KeySet.import_key_set(cast("Any", await self._load()))
-                except (httpx.HTTPError, errors.Error, JoseError, ValueError) as error:
-                    _log.warning("no keys to verify tokens with", error=str(error))
+        if self._missing(wanted):  # a known key does not wait for an unknown one
+            async with self._lock:
+                if self._missing(wanted) and time.monotonic() - self._loaded > REFETCH_SECONDS:
+                    self._loaded = time.monotonic()
+                    await self._fetch()
         return not self._missing(wanted)
+
+    async def _fetch(self) -> None:
+        try:
+            self._keys = KeySet.import_key_set(cast("Any", await self._load()))
+        except (httpx.HTTPError, errors.Error, JoseError, ValueError, TypeError, KeyError) as error:
+            _log.warning("no keys to verify tokens with", error=f"{type(error).__name__}: {error}")
 
     def _missing(self, kid: Any) -> bool:
         return all(key.kid != kid for key in self._keys.keys)

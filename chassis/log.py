@@ -1,6 +1,7 @@
 """JSON logs on standard output, one object a line, with the correlation id of whatever is being done.
 
-Values of fields that the contract marks `sensitive` are replaced, whatever message or keyword they come in.
+Values of fields that the contract marks `sensitive` or `personal` are replaced, whatever message or keyword they come
+in.
 """
 
 import logging
@@ -14,15 +15,20 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from chassis import pb
+from chassis.call import SECRET_HEADER
 from wasl.options.v1 import options_pb2
 
 REDACTED = "[redacted]"
 # What is secret though no contract names it; `learn` adds the contract's own.
-_sensitive = {"authorization", "secret", "service_secret", "token", "private_key"}
+_sensitive = {"authorization", "secret", "service_secret", SECRET_HEADER, "token", "private_key"}
+_learnt: set[str] = set()
 
 
 def learn(descriptor: Descriptor) -> None:
-    """Adds the sensitive fields of a message and of all that it holds."""
+    """Adds the sensitive and the personal fields of a message and of all that it holds."""
+    if descriptor.full_name in _learnt:
+        return
+    _learnt.add(descriptor.full_name)
     for message in pb.messages(descriptor):
         for field in message.fields:
             options = field.GetOptions()
@@ -37,19 +43,21 @@ def correlation_id() -> str:
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name, value in event.items():
-        if name in _sensitive:
-            event[name] = REDACTED
-        elif isinstance(value, Message):
-            event[name] = _clean(pb.to_json(value))
-        elif isinstance(value, dict | list | tuple):
-            event[name] = _clean(value)
+        event[name] = REDACTED if name in _sensitive else _clean(value)
     return event
 
 
 def _clean(value: Any) -> Any:
+    if isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Message):
+        learn(value.DESCRIPTOR)
+        return _clean(pb.to_json(value))
+    if isinstance(value, msgspec.Struct):
+        return _clean(msgspec.structs.asdict(value))
     if isinstance(value, dict):
         return {name: REDACTED if name in _sensitive else _clean(inner) for name, inner in value.items()}
-    return [_clean(inner) for inner in value] if isinstance(value, list | tuple) else value
+    return [_clean(inner) for inner in value] if isinstance(value, list | tuple | set | frozenset) else value
 
 
 def _json(event: MutableMapping[str, Any], **_: Any) -> str:

@@ -26,6 +26,7 @@ Convert = Callable[[Any], Any]
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _LARGE = {FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64}  # text in JSON
 _FLOATS = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
+_YEARS_1_TO_9999 = range(-62_135_596_800, 253_402_300_800)  # seconds: what a Timestamp and a datetime can say
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 
 
@@ -229,10 +230,10 @@ def parse_time(text: str) -> Timestamp:
         raise ValueError(f"not an RFC 3339 time: {text!r}")
     whole = datetime.datetime.fromisoformat(found[1] + found[3])
     since = whole - _EPOCH
-    return Timestamp(
-        seconds=since.days * 86400 + since.seconds,
-        nanos=int((found[2] or "").ljust(9, "0")),
-    )
+    seconds = since.days * 86400 + since.seconds
+    if seconds not in _YEARS_1_TO_9999:
+        raise ValueError(f"out of the range of times: {text!r}")
+    return Timestamp(seconds=seconds, nanos=int((found[2] or "").ljust(9, "0")))
 
 
 # -- shared --------------------------------------------------------------------------------------------------------

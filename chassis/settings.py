@@ -18,8 +18,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     service: str
     database: str = ""  # empty: wasl_<service>
-    mongo_uri: str = "mongodb://127.0.0.1:27017/?replicaSet=rs0"
-    amqp_uri: str = "amqp://guest:guest@127.0.0.1:5672/%2F"
+    mongo_uri: str = "mongodb://127.0.0.1:27017/?replicaSet=rs0"  # a replica set: transactions need one
+    amqp_uri: str = "amqp://guest:guest@127.0.0.1:5672/%2F"  # RabbitMQ, with credentials and virtual host
     bind: str = "127.0.0.1"  # address to listen on
     grpc_port: int = 0  # 0: any free port
     http_port: int = 0  # /live /ready /metrics
@@ -27,7 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audience: str = "wasl"  # `aud` of access tokens
     jwks_url: str = "http://127.0.0.1:8080/.well-known/jwks.json"  # where the public keys of access tokens are
     service_secret: str = ""  # what services show each other; empty: internal methods are refused
-    log_level: str = "info"
+    log_level: str = "info"  # debug, info, warning or error
     otlp_endpoint: str = ""  # OTLP over HTTP, such as http://collector:4318; empty: no traces
     drain_seconds: float = 0.0  # between NOT_SERVING and the end, for the gateway to notice
     grace_seconds: float = 8.0  # for calls and deliveries that are running when the process is asked to stop
@@ -39,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def load(cls: type[S], service: str, environment: Mapping[str, str] = os.environ) -> S:
     """Reads `cls` from `environment`. Raises msgspec.ValidationError that names the field."""
     values: dict[str, str] = {"service": service}
-    for field in cls.__struct_fields__:
+    for field in set(cls.__struct_fields__) - {"service"}:
         for name in (f"WASL_{field}".upper(), f"WASL_{service}_{field}".upper()):
             if name in environment:
                 values[field] = environment[name]

@@ -46,19 +46,24 @@ UNKNOWN = ("is not a field of this request", "ليس حقلا من حقول هذ
 
 
 def check(request: Message) -> list[Violation]:
-    """The rules that `request` breaks. With an `update_mask`, only what the mask names is looked at (AIP-134)."""
+    """The rules that `request` breaks. With an `update_mask`, only what the mask names is looked at (AIP-134); with an
+    empty one what is given: a oneof of the resource need not be."""
     found = protovalidate.collect_violations(request)
     if not found:
         return []
     broken = [_violation(request.DESCRIPTOR, violation) for violation in found]
     mask = getattr(request, "update_mask", None)
-    if mask is not None and mask.paths:
-        broken = [one for one in broken if _in_mask(one.field, tuple(mask.paths))]
-    return broken
+    if mask is None:
+        return broken
+    if mask.paths:
+        return [one for one in broken if _in_mask(one.field, tuple(mask.paths))]
+    return [one for one in broken if not _is_oneof(request.DESCRIPTOR, one.field)]
 
 
 def _violation(message: Descriptor, violation: Any) -> Violation:
     rule = violation.proto.rule_id
+    if rule.endswith("_empty"):  # string.uuid_empty: the library's word for a format's missing value
+        rule = "required"
     path = [element.field_name for element in violation.proto.field.elements] if violation.proto.field else []
     if own := _explanation(message, path):
         return Violation(".".join(path), _reason(rule), own.en, own.ar)
@@ -89,6 +94,13 @@ def _in_mask(field: str, paths: tuple[str, ...]) -> bool:
     """`field` is a path in the request, a mask's path one in its resource; request_id and the like always count."""
     _, _, inner = field.partition(".")
     return not inner or any(f"{inner}.".startswith(f"{path}.") or f"{path}.".startswith(f"{inner}.") for path in paths)
+
+
+def _is_oneof(message: Descriptor, path: str) -> bool:
+    """Is `path` a oneof of the resource, which a request can only break by not giving it?"""
+    resource, _, name = path.partition(".")
+    holder = message.fields_by_name[resource].message_type
+    return holder is not None and name in holder.oneofs_by_name
 
 
 def unknown_fields(method: MethodDescriptor) -> Callable[[str], Violation | None]:

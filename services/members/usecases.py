@@ -123,14 +123,12 @@ async def create_application(tx: Tx, *, application: dict[str, Any], by: Caller)
     )
 
 
+_WRITTEN = {"person": PersonProfile, "organization": OrganizationProfile, "statement": LocalizedText}
+
+
 def _written(application: dict[str, Any]) -> dict[str, Any]:
     """What the applicant writes of an application, as the model's values."""
-    kinds = {
-        "person": PersonProfile,
-        "organization": OrganizationProfile,
-        "statement": LocalizedText,
-    }
-    return {name: msgspec.convert(application[name], kind) for name, kind in kinds.items() if name in application}
+    return {name: msgspec.convert(application[name], kind) for name, kind in _WRITTEN.items() if name in application}
 
 
 async def get_application(tx: Tx, *, application_id: str, by: Caller) -> Application:
@@ -165,11 +163,12 @@ async def update_application(
     """
     before = (await store.get_application(tx, application["application_id"])).owned_by(by)
     errors.check_etag(before.version, application["etag"])
-    changes = _written(application)
     for path in update_mask:
-        if path not in ("person", "organization", "statement"):
+        if path not in _WRITTEN:
             raise FieldNotChangeable(path=path)
-    changes = {name: changes.get(name) for name in update_mask or changes}
+    named = update_mask or _WRITTEN  # the rest of the request has not been looked at and may be anything
+    given = _written({name: application[name] for name in named if name in application})
+    changes = {name: given.get(name) for name in update_mask or given}
     if changes.get("person") or changes.get("organization"):
         changes = {"person": None, "organization": None, **changes}
     after = before.change(**changes)
@@ -285,7 +284,7 @@ async def update_person(tx: Tx, *, person: dict[str, Any], by: Caller, update_ma
     before = await store.get_person(tx, person["person_id"])
     check_owner(before, by)
     errors.check_etag(before.version, person["etag"])
-    profile = _changed(before.profile, person["profile"], update_mask)
+    profile = _changed(before.profile, person.get("profile", {}), update_mask)
     after = await store.save_person(tx, msgspec.structs.replace(before, profile=profile, update_time=tx.now))
     _announce_person(tx, events_pb2.MemberUpdated, after)
     return after
@@ -312,7 +311,7 @@ async def update_organization(
     before = await store.get_organization(tx, organization["organization_id"])
     check_owner(before, by)
     errors.check_etag(before.version, organization["etag"])
-    profile = _changed(before.profile, organization["profile"], update_mask)
+    profile = _changed(before.profile, organization.get("profile", {}), update_mask)
     after = await store.save_organization(tx, msgspec.structs.replace(before, profile=profile, update_time=tx.now))
     _announce_organization(tx, events_pb2.MemberUpdated, after)
     return after
@@ -321,18 +320,15 @@ async def update_organization(
 def _changed(profile: Any, given: dict[str, Any], mask: tuple[str, ...]) -> Any:
     """`profile` with what the mask names of `given`; an empty mask is all of it. Raises FieldNotChangeable."""
     kind = type(profile)
+    fields = {"profile", *(f"profile.{name}" for name in kind.__struct_fields__)}
+    for path in mask:
+        if path not in fields:
+            raise FieldNotChangeable(path=path)
     if not mask or "profile" in mask:
         return msgspec.convert(given, kind)
-    values = msgspec.to_builtins(profile)
-    for path in mask:
-        first, _, name = path.partition(".")
-        if first != "profile" or name not in kind.__struct_fields__:
-            raise FieldNotChangeable(path=path)
-        if name in given:
-            values[name] = given[name]
-        else:
-            values.pop(name, None)
-    return msgspec.convert(values, kind)
+    named = {path.partition(".")[2] for path in mask}
+    kept = {name: value for name, value in msgspec.to_builtins(profile).items() if name not in named}
+    return msgspec.convert({**kept, **{name: given[name] for name in named if name in given}}, kind)
 
 
 async def get_statistics(tx: Tx) -> Statistics:

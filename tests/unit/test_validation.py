@@ -1,0 +1,196 @@
+"""What the contract demands is told in both languages, by field."""
+
+import re
+import string
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from descriptors import messages, methods
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buf.validate import validate_pb2
+from chassis import pb, validation
+from chassis.errors import Violation
+from tests.support import of
+from tests.unit import strategies
+from wasl.members.v1 import members_pb2 as m
+
+ARABIC = re.compile(r"[\u0621-\u064a]")
+PERSON = of(m.PersonProfile, display_name={"en": "Amal"}, of_age=True)
+
+
+def told(request: Message) -> dict[str, str]:
+    """Reason by field."""
+    return {violation.field: violation.reason for violation in validation.check(request)}
+
+
+def described() -> list[Descriptor]:
+    return list({one.full_name: one for top in messages() for one in pb.messages(top)}.values())
+
+
+def rule_ids() -> Iterator[str]:
+    """Of every rule that stands in the contract, by protovalidate's own descriptors."""
+    for message in described():
+        options = message.GetOptions().Extensions[validate_pb2.message]
+        yield from (rule.id for rule in options.cel)
+        for field in message.fields:
+            rules = field.GetOptions().Extensions[validate_pb2.field]
+            if rules.required:
+                yield "required"
+            if kind := rules.WhichOneof("type"):
+                for rule, _ in getattr(rules, kind).ListFields():
+                    known = rule.GetOptions().Extensions[validate_pb2.predefined].cel
+                    yield from (one.id for one in known if one.id == f"{kind}.{rule.name}")
+                    if not known:  # such as enum.defined_only: built in
+                        yield f"{kind}.{rule.name}"
+
+
+@pytest.mark.parametrize("rule", sorted(set(rule_ids())))
+def test_every_rule_of_the_contract_has_a_sentence(rule: str) -> None:
+    assert rule in validation.TEXTS
+
+
+@pytest.mark.parametrize("texts", [*validation.TEXTS.values(), validation.OTHERWISE, validation.UNKNOWN])
+def test_every_sentence_is_there_in_both_languages(texts: tuple[str, str]) -> None:
+    english, arabic = texts
+    assert ARABIC.search(arabic)
+    assert not ARABIC.search(english)
+    count = [len([name for _, name, _, _ in string.Formatter().parse(text) if name is not None]) for text in texts]
+    assert count[0] == count[1]
+
+
+def test_no_pattern_is_shown_to_a_person() -> None:
+    """`^SY(0[1-9]…` tells nothing: the contract explains a pattern in words."""
+    for message in described():
+        for field in message.fields:
+            if field.GetOptions().Extensions[validate_pb2.field].string.HasField("pattern"):
+                explanation = validation._explanation(message, [field.name])
+                assert explanation, field.full_name
+                assert ARABIC.search(explanation.ar), field.full_name
+
+
+inputs = st.sampled_from([method.input_type for method in methods()]).flatmap(strategies.message)
+
+
+@given(inputs)
+def test_whatever_is_sent_the_answer_names_fields_and_speaks_both_languages(request: Message) -> None:
+    for violation in validation.check(request):
+        assert leads_somewhere(type(request).DESCRIPTOR, violation.field)
+        assert re.fullmatch("[A-Z][A-Z0-9_]*", violation.reason)
+        assert ARABIC.search(violation.ar)
+        assert (violation.en, violation.ar) != validation.OTHERWISE
+
+
+def leads_somewhere(message: Any, path: str) -> bool:
+    for name in path.split("."):
+        if message is None:
+            return False
+        if name in message.oneofs_by_name:
+            return True
+        field = message.fields_by_name.get(name)
+        if field is None:
+            return False
+        message = field.message_type
+    return True
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (m.GetAccountRequest(), {"account_id": "REQUIRED"}),
+        (of(m.GetAccountRequest, account_id="7"), {"account_id": "STRING_UUID"}),
+        (m.CreateAccountRequest(), {"account": "REQUIRED"}),
+        (
+            of(m.CreateAccountRequest, account={"email": "nobody", "password": "short"}, request_id="x"),
+            {"account.email": "STRING_EMAIL", "account.password": "STRING_MIN_LEN", "request_id": "STRING_UUID"},
+        ),
+        (of(m.CreateApplicationRequest, application={}), {"application.applicant": "REQUIRED"}),
+        (
+            of(m.CreateApplicationRequest, application={"person": {"occupation": 9, "place_code": "Idleb"}}),
+            {
+                "application.person.display_name": "REQUIRED",
+                "application.person.occupation": "ENUM_DEFINED_ONLY",
+                "application.person.place_code": "STRING_PATTERN",
+            },
+        ),
+        (of(m.ListPeopleRequest, page_size=-1), {"page_size": "INT32_GTE"}),
+        (of(m.ListPeopleRequest, page_token="x" * 201), {"page_token": "STRING_MAX_LEN"}),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Message) else "",
+)
+def test_what_is_wrong_is_told_by_field(request_: Message, expected: dict[str, str]) -> None:
+    assert told(request_) == expected
+
+
+def test_numbers_stand_in_the_digits_of_the_language() -> None:
+    (violation,) = validation.check(of(m.CreateAccountRequest, account={"email": "a@b.example", "password": "short"}))
+    assert "10" in violation.en
+    assert "١٠" in violation.ar
+    assert "10" not in violation.ar
+
+
+# -- masks ---------------------------------------------------------------------------------------------------------
+ID = "0190c1a2-0000-7000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("paths", "profile", "expected"),
+    [
+        (["profile.place_code"], {"place_code": "SY07"}, {}),
+        (["profile.place_code"], {"place_code": "Idleb"}, {"person.profile.place_code": "STRING_PATTERN"}),
+        (["profile.of_age"], {"place_code": "Idleb"}, {}),
+        (["profile.display_name"], {"place_code": "Idleb"}, {"person.profile.display_name": "REQUIRED"}),
+        (["profile"], {"place_code": "SY07"}, {"person.profile.display_name": "REQUIRED"}),
+        ([], {"place_code": "SY07"}, {"person.profile.display_name": "REQUIRED"}),
+        ([], None, {"person.profile": "REQUIRED"}),
+    ],
+)
+def test_only_what_the_mask_names_is_looked_at(
+    paths: list[str], profile: dict[str, str] | None, expected: dict[str, str]
+) -> None:
+    request = of(m.UpdatePersonRequest, person={"person_id": ID, "profile": profile}, update_mask={"paths": paths})
+    assert told(request) == expected
+
+
+def test_an_update_without_a_mask_may_leave_a_oneof_alone_and_a_new_resource_may_not() -> None:
+    assert told(of(m.UpdateApplicationRequest, application={"statement": {"en": "x"}})) == {}
+    assert told(of(m.CreateApplicationRequest, application={"statement": {"en": "x"}})) == {
+        "application.applicant": "REQUIRED"
+    }
+
+
+def test_what_is_beside_the_resource_counts_whatever_the_mask_names() -> None:
+    request = of(
+        m.UpdatePersonRequest,
+        person={"person_id": ID, "profile": PERSON},
+        update_mask={"paths": ["profile.of_age"]},
+        request_id="x",
+    )
+    assert told(request) == {"request_id": "STRING_UUID"}
+
+
+# -- names that are no fields --------------------------------------------------------------------------------------
+METHODS = {method.name: method for method in methods()}
+
+
+@pytest.mark.parametrize(
+    ("method", "sent", "field"),
+    [
+        ("SignIn", "email,password", ""),
+        ("SignIn", "email,passwort", "passwort"),
+        ("CreateApplication", "person,person.displayName,person.display_name,person.displayName.ar", ""),
+        ("CreateApplication", "person.nope", "application.person.nope"),
+        ("CreateApplication", "person.displayName.fr", "application.person.displayName.fr"),
+        ("CreateApplication", "statement.ar.x", "application.statement.ar.x"),
+        ("UpdatePerson", "joinTime,profile.placeCode", ""),
+        ("RejectApplication", "rejectReason.ar,etag", ""),
+        ("GetPerson", "anything", "anything"),
+    ],
+)
+def test_a_name_that_is_no_field_is_found(method: str, sent: str, field: str) -> None:
+    found = validation.unknown_fields(METHODS[method])(sent)
+    assert found == (Violation(field, "UNKNOWN_FIELD", *validation.UNKNOWN) if field else None)
