@@ -194,7 +194,7 @@ class Schemas:
             return self._enum(field.type_name[1:])
         if field.type in _INTEGERS:
             low, high = _INTEGERS[field.type]
-            return {"type": "integer", "format": "int32" if low else "int64", "minimum": low, "maximum": high}
+            return {"type": "integer", "format": "int32", **({"minimum": low, "maximum": high} if sent else {})}
         if field.type in _LARGE:
             return {
                 "type": "string",
