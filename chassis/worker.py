@@ -1,0 +1,77 @@
+"""What a service's worker.py is written with: `Worker`, `@on(Event)`, `run_worker`. Loads neither Nameko nor a hub.
+
+    class MatchingWorker(Worker):
+        name = "matching"
+
+        @on(MemberJoined)
+        async def on_member_joined(self, tx: Tx, event: Event) -> None: ...
+
+Exchange, routing key and queue come from the message's descriptor. Each event takes effect once, in no order, in a
+transaction that may run twice: a handler does nothing but through `tx`. What it raises decides what becomes of the
+event: an error with `permanent` is parked at once, any other is tried again after 1, 5, 30, 30 and 30 seconds.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+from google.protobuf.message import Message
+
+from chassis import events
+from chassis.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Awaitable[None]])
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """One handler: `method` of the worker, for `event_type` of the service `source`."""
+
+    method: str
+    event_type: str
+    source: str
+    lanes: int  # batches at once; one subject is always in the same lane
+    batch: int  # events in one transaction, at most
+
+
+def on(kind: type[Message], *, lanes: int = 4, batch: int = 32) -> Callable[[F], F]:
+    """Marks `async def handler(self, tx, event)` as the handler of an event."""
+
+    def mark(function: F) -> F:
+        function.subscription = Subscription(  # type: ignore[attr-defined]
+            function.__name__, events.event_type(kind), events.source_service(kind), lanes, batch
+        )
+        return function
+
+    return mark
+
+
+class Worker:
+    """Base of a service's worker; without handlers it relays the outbox only."""
+
+    name: ClassVar[str]  # the service's: it names its exchange, queues and parking
+
+    @classmethod
+    def subscriptions(cls) -> list[Subscription]:
+        """By event type. Raises TypeError if two handlers share one: they would share its queue."""
+        found: list[Subscription] = [
+            function.subscription
+            for _, function in inspect.getmembers(cls, inspect.isfunction)
+            if hasattr(function, "subscription")
+        ]
+        if len({one.event_type for one in found}) < len(found):
+            raise TypeError(f"{cls.__name__} handles an event twice")
+        return sorted(found, key=lambda one: one.event_type)
+
+
+def run_worker(worker: type[Worker], settings: Settings) -> None:
+    """Blocks until SIGTERM or SIGINT, or until a bug ends the worker (then raises)."""
+    from chassis import runner
+
+    runner.run(worker, settings)
+
+
+def handlers(worker: type[Worker]) -> dict[str, Callable[..., Awaitable[Any]]]:
+    """The bound handlers by event type, to apply events that did not come over the bus (a rebuild)."""
+    instance = worker()
+    return {one.event_type: getattr(instance, one.method) for one in worker.subscriptions()}
