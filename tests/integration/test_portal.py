@@ -233,6 +233,7 @@ async def test_links_lead_somewhere() -> None:
         fetched: dict[str, httpx.Response] = {}
         for path in ("/ar", "/en", "/ar/docs", "/en/docs", "/en/nowhere"):
             page = await browser.get(path)
+            assert re.findall(r"<a [^>]*>\s*</a>", page.text) == [], path
             for link in re.findall(r'(?:src|href)="([^"]*)"', page.text):
                 target, _, anchor = link.partition("#")
                 if target and target not in fetched:
