@@ -53,7 +53,7 @@ def to_pb(kind: type[M], value: object) -> M:
 def _outward(message: Descriptor) -> list[tuple[str, Convert, Convert]]:
     plan: list[tuple[str, Convert, Convert]] = []
     for field in message.fields:
-        if field_behavior_pb2.INPUT_ONLY in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]:
+        if _is_input_only(field):
             continue
         if field.name == "etag":
             plan.append(("etag", lambda value: value.version, str))
@@ -136,6 +136,30 @@ def _inward_one(field: FieldDescriptor) -> Convert:
 def _name_of(enum: EnumDescriptor) -> Convert:
     names = {value.number: value.name for value in enum.values}
     return lambda number: names.get(number, number)
+
+
+def without_input_only(message: M) -> M:
+    """The message without its input only fields (passwords), those of messages in it included."""
+    if not _has_input_only(message.DESCRIPTOR):
+        return message
+    kept = type(message)()
+    kept.CopyFrom(message)
+    for field, value in kept.ListFields():
+        if _is_input_only(field):
+            kept.ClearField(field.name)
+        elif field.message_type is not None:
+            for one in value if field.is_repeated else (value,):
+                one.CopyFrom(without_input_only(one))
+    return kept
+
+
+def _is_input_only(field: FieldDescriptor) -> bool:
+    return field_behavior_pb2.INPUT_ONLY in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+
+
+@functools.cache
+def _has_input_only(message: Descriptor) -> bool:
+    return any(_is_input_only(field) for one in messages(message) for field in one.fields)
 
 
 # -- JSON ----------------------------------------------------------------------------------------------------------

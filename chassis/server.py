@@ -33,7 +33,7 @@ from wasl.options.v1 import options_pb2
 Access = options_pb2.Access
 DOMAIN = "wasl.org"  # of ErrorInfo
 LONGEST_SECONDS = 15.0  # for callers that set no deadline
-
+MARGIN_SECONDS = 0.1  # left of a deadline to tell the caller so
 
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -96,11 +96,8 @@ class Guard:
             except Exception:  # noqa: BLE001 - protobuf's own; grpc would answer UNKNOWN with Python's words
                 return _Broken()
 
-        async def admit(request: Any, metadata: dict[str, str], remaining: float | None) -> None:
-            language = metadata.get("x-wasl-language") or _language(metadata.get("accept-language", ""))
-            deadline = time.monotonic() + min(remaining or LONGEST_SECONDS, LONGEST_SECONDS)
-            set_caller(Caller(language=language, deadline=deadline))
-            set_caller(await self._admit(access, metadata, language, deadline))
+        async def admit(request: Any, metadata: dict[str, str]) -> None:
+            set_caller(await self._admit(access, metadata, caller().language, caller().deadline))
             if isinstance(request, _Broken):
                 raise Undecodable
             if (sent := metadata.get("x-wasl-fields")) and (violation := unknown(sent)):
@@ -118,8 +115,12 @@ class Guard:
                     _shed.inc()
                     raise errors.ResourceExhausted
                 with tracing.serve(path, metadata):
-                    await admit(request, metadata, context.time_remaining())
-                    return await handler.unary_unary(request, context)
+                    async with asyncio.timeout(caller().deadline - time.monotonic() - MARGIN_SECONDS):
+                        await admit(request, metadata)
+                        return await handler.unary_unary(request, context)
+            except asyncio.CancelledError:
+                code = "CANCELLED"  # by the caller, or by a drain that took too long
+                raise
             except Exception as error:  # noqa: BLE001 - every error becomes a status
                 status = _status(error, metadata)
                 code = _CODES[status.code]
@@ -133,7 +134,7 @@ class Guard:
             began, code = time.perf_counter(), "OK"
             try:
                 with tracing.serve(path, metadata):
-                    await admit(request, metadata, context.time_remaining())
+                    await admit(request, metadata)
                     async for reply in handler.unary_stream(request, context):
                         yield reply
             except Exception as error:  # noqa: BLE001 - every error becomes a status
@@ -180,7 +181,10 @@ def _language(accepted: str) -> str:
 
 def _begin(context: Any) -> dict[str, str]:
     metadata = dict(context.invocation_metadata())
-    structlog.contextvars.bind_contextvars(correlation_id=metadata.get("x-request-id") or ids.new_id())
+    bind_contextvars(correlation_id=metadata.get("x-request-id") or ids.new_id())
+    language = metadata.get("x-wasl-language") or _language(metadata.get("accept-language", ""))
+    seconds = min(context.time_remaining() or LONGEST_SECONDS, LONGEST_SECONDS)
+    set_caller(Caller(language=language, deadline=time.monotonic() + seconds))
     return metadata
 
 
@@ -289,11 +293,12 @@ async def _serve(
     app = App(settings, mongo.client(settings.mongo_uri))
     running = await start(app, register, load_keys=make_load_keys(app) if make_load_keys else None)
 
+    stop = asyncio.Event()
+
     async def ready() -> dict[str, str]:
-        return {"mongodb": await _ping(app)}
+        return {"mongodb": await _ping(app), "process": "stopping" if stop.is_set() else ""}
 
     probes = asyncio.create_task(http.serve(http.probes(ready), settings.bind, settings.http_port))
-    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     _log.info("serving", grpc_port=running.port, http_port=settings.http_port)

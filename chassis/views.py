@@ -11,7 +11,7 @@ from typing import Any
 from pymongo import ReturnDocument
 
 CACHE_SECONDS = 1.0  # how long a reader may still look at the generation before; it is kept longer than that
-_seen: dict[tuple[str, str, str], tuple[float, str]] = {}
+_seen: dict[tuple[int, str, str], tuple[float, str]] = {}
 
 
 def collection(view: str, generation: int) -> str:
@@ -20,7 +20,7 @@ def collection(view: str, generation: int) -> str:
 
 async def live(db: Any, view: str) -> Any:
     """The collection that readers read."""
-    key = (repr(db.client.address), db.name, view)
+    key = (id(db.client), db.name, view)  # its address would block until there is a server
     expires, name = _seen.get(key, (0.0, ""))
     if expires < time.monotonic():
         found = await db.views.find_one({"_id": view})

@@ -67,16 +67,16 @@ class Members(members_pb2_grpc.MembersServiceServicer):
         return empty_pb2.Empty()
 
     async def GetJsonWebKeySet(self, request: m.GetJsonWebKeySetRequest, context: Any) -> m.JsonWebKeySet:
-        return m.JsonWebKeySet(keys=[m.JsonWebKeySet.Key(**tokens.public(await _signing_key(self._app)))])
+        return m.JsonWebKeySet(keys=[m.JsonWebKeySet.Key(**key) for key in await _public_keys(self._app)])
 
     async def _off_loop(self, function: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     async def _reply(self, account: Account, session: Session, token: str) -> m.Session:
-        jwk = await _signing_key(self._app)
+        newest, *_ = await _signing_keys(self._app)
         access_ends = datetime.now(UTC) + timedelta(seconds=self._config.access_token_seconds)
         return m.Session(
-            access_token=tokens.access_token(jwk, account, self._config),
+            access_token=tokens.access_token(newest, account, self._config),
             access_expire_time=pb.timestamp(access_ends),
             refresh_token=token,
             refresh_expire_time=pb.timestamp(session.expire_time),
@@ -135,17 +135,21 @@ class Members(members_pb2_grpc.MembersServiceServicer):
         return await self._app.read(usecases.get_statistics, m.Statistics, request)
 
 
-async def _signing_key(app: App) -> dict[str, Any]:
-    if jwk := await store.find_signing_key(app.db):
-        return jwk
+async def _signing_keys(app: App) -> list[dict[str, Any]]:
+    if found := await store.find_signing_keys(app.db):
+        return found
     raise errors.Unavailable  # `migrate` has not run
+
+
+async def _public_keys(app: App) -> list[dict[str, str]]:
+    return [tokens.public(jwk) for jwk in await _signing_keys(app)]
 
 
 def load_keys(app: App) -> identity.LoadKeys:
     """This service knows its own keys: it needs no gateway to verify a token."""
 
     async def load() -> dict[str, Any]:
-        return {"keys": [tokens.public(await _signing_key(app))]}
+        return {"keys": await _public_keys(app)}
 
     return load
 

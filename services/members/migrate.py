@@ -1,9 +1,9 @@
 """`migrate`: collections, indexes, the first signing key and the first coordinator. Run again, it changes nothing."""
 
 import asyncio
+import contextlib
 import json
 import os
-import pathlib
 import secrets
 
 import structlog
@@ -13,6 +13,7 @@ from chassis.app import App
 from chassis.tx import Tx
 from services.members import store, tokens, usecases
 from services.members.config import Config
+from services.members.model import EmailTaken
 
 _log = structlog.get_logger(__name__)
 
@@ -26,25 +27,24 @@ async def _migrate(config: Config) -> None:
     await store.migrate(app.db)
     await store.add_first_signing_key(app.db, tokens.new_signing_key())
     if await usecases.find_credentials(Tx(app.db, None), email=config.coordinator_email) is None:
-        account = {
-            "email": config.coordinator_email,
-            "password": secrets.token_urlsafe(18),
-        }
-        written = _tell_only_the_operator(config.state_dir, account)  # first: nobody could sign in without it
-        password_hash = tokens.hash_password(account["password"])
-        await app.run(
-            usecases.create_coordinator,
-            email=account["email"],
-            password_hash=password_hash,
-        )
-        _log.info("first coordinator", file=str(written))
+        await _add_first_coordinator(app, config)
 
 
-def _tell_only_the_operator(folder: pathlib.Path, account: dict[str, str]) -> pathlib.Path:
-    """Into a file that only its owner can read, from its first byte on; never into a log."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "coordinator.json"
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+async def _add_first_coordinator(app: App, config: Config) -> None:
+    """The file is written before the account, or a crash would leave one that nobody can sign in to; and it gets its
+    name after the account, or the password of a migration that came second would replace that of the first."""
+    account = {"email": config.coordinator_email, "password": secrets.token_urlsafe(18)}
+    password_hash = tokens.hash_password(account["password"])
+    path = config.state_dir / "coordinator.json"
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    config.state_dir.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         json.dump(account, file)
-    return path
+    with contextlib.suppress(EmailTaken):
+        await app.run(usecases.create_coordinator, email=account["email"], password_hash=password_hash)
+    stored = await usecases.find_credentials(Tx(app.db, None), email=account["email"])
+    if stored is not None and stored.password_hash == password_hash:
+        draft.replace(path)
+        _log.info("first coordinator", file=str(path))
+    else:
+        draft.unlink()

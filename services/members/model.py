@@ -77,6 +77,12 @@ class ApplicantNotOfAge(errors.InvalidArgument):
     ar = "على مقدّم الطلب أن يقرّ بأنه أتم الثامنة عشرة"
 
 
+class PersonNotOfAge(ApplicantNotOfAge):
+    """A member takes back what the applicant had declared."""
+
+    field = "person.profile.of_age"
+
+
 class ApplicationInOtherState(errors.FailedPrecondition):
     """The application is not in a state from which this can be done."""
 
@@ -260,6 +266,12 @@ class Person(Struct, frozen=True, kw_only=True):
     join_time: datetime
     update_time: datetime
     version: int = 0
+
+    def change(self, profile: PersonProfile, *, at: datetime) -> "Person":
+        """Raises PersonNotOfAge."""
+        if not profile.of_age:
+            raise PersonNotOfAge
+        return replace(self, profile=profile, update_time=at)
 
 
 class Organization(Struct, frozen=True, kw_only=True):

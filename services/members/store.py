@@ -94,10 +94,9 @@ async def save_session(tx: Tx, session: Session) -> Session:
 
 
 # -- signing keys --------------------------------------------------------------------------------------------------
-async def find_signing_key(db: Any) -> dict[str, Any] | None:
-    """The newest private key, as a JWK."""
-    found = await db.signing_keys.find_one({}, sort=[("_id", -1)])
-    return found["jwk"] if found else None
+async def find_signing_keys(db: Any) -> list[dict[str, Any]]:
+    """The private keys as JWKs, newest first: that one signs, and what the others have signed stays valid."""
+    return [found["jwk"] async for found in db.signing_keys.find({}, sort=[("_id", -1)])]
 
 
 async def add_first_signing_key(db: Any, jwk: Mapping[str, Any]) -> None:

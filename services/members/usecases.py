@@ -280,12 +280,13 @@ async def list_people(tx: Tx, *, page_size: int, page_token: str) -> Page[Person
 
 
 async def update_person(tx: Tx, *, person: dict[str, Any], by: Caller, update_mask: tuple[str, ...] = ()) -> Person:
-    """Change a person's profile and announce it. Raises NotYours, FieldNotChangeable, VersionConflict."""
+    """Change a person's profile and announce it. Raises NotYours, FieldNotChangeable, VersionConflict,
+    PersonNotOfAge."""
     before = await store.get_person(tx, person["person_id"])
     check_owner(before, by)
     errors.check_etag(before.version, person["etag"])
     profile = _changed(before.profile, person.get("profile", {}), update_mask)
-    after = await store.save_person(tx, msgspec.structs.replace(before, profile=profile, update_time=tx.now))
+    after = await store.save_person(tx, before.change(profile, at=tx.now))
     _announce_person(tx, events_pb2.MemberUpdated, after)
     return after
 

@@ -1,0 +1,529 @@
+"""The members service over gRPC: its stories, and what it refuses."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from chassis import events
+from services.members import tokens
+from tests.support import (
+    NO_ID,
+    PASSWORD,
+    PERSON,
+    REASON,
+    SCHOOL,
+    Members,
+    Refused,
+    Who,
+    all_at_once,
+    members_service,
+    new_uuid,
+    refusal,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def members(mongo_uri: str) -> AsyncIterator[Members]:
+    async with members_service(mongo_uri) as service:
+        yield service
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def coordinator(members: Members) -> Who:
+    return await members.account("coordinator")
+
+
+def id_of(application: Any) -> dict[str, Any]:
+    return {"application_id": application.application_id}
+
+
+# -- the story -----------------------------------------------------------------------------------------------------
+async def test_a_person_joins(members: Members, coordinator: Who) -> None:
+    account = await members("CreateAccount", account={"email": "Amal@Wasl.example", "password": PASSWORD})
+    assert (account.email, account.password, list(account.roles)) == ("amal@wasl.example", "", [])
+    session = await members("SignIn", email="AMAL@wasl.EXAMPLE", password=PASSWORD)
+    amal = Who(account.account_id, account.email, session.access_token)
+    assert session.account_id == account.account_id
+    assert session.access_expire_time.seconds < session.refresh_expire_time.seconds
+
+    draft = await members("CreateApplication", by=amal, application={"person": PERSON, "statement": {"ar": "سلام"}})
+    identity = id_of(draft)
+    assert (draft.state, draft.account_id, draft.etag) == (draft.DRAFT, account.account_id, "1")
+    changed = await members(
+        "UpdateApplication", by=amal, application={**identity, "statement": {"en": "hello"}, "etag": draft.etag}
+    )
+    assert (changed.statement.en, changed.statement.ar, changed.person) == ("hello", "", draft.person)
+    submitted = await members("SubmitApplication", by=amal, **identity)
+    assert submitted.state == submitted.SUBMITTED
+    reviewed = await members("ReviewApplication", by=coordinator, **identity)
+    assert reviewed.state == reviewed.UNDER_REVIEW
+    approved = await members("ApproveApplication", by=coordinator, **identity, etag=reviewed.etag)
+    assert (approved.state, approved.etag) == (approved.APPROVED, "5")
+    assert approved.submit_time.ToMilliseconds() <= approved.decide_time.ToMilliseconds()
+    assert await members("GetApplication", by=amal, **identity) == approved
+
+    again = await members("RefreshSession", refresh_token=session.refresh_token)
+    assert list(again.roles) == ["member"]
+    amal = Who(account.account_id, account.email, again.access_token)
+    person = await members("GetPerson", by=amal, person_id=approved.member_id)
+    assert (person.profile, person.etag) == (approved.person, "1")
+    assert (await members.announced(approved.application_id)) == [
+        ("application.submitted", 3),
+        ("application.approved", 5),
+    ]
+    assert (await members.announced(approved.member_id)) == [("member.joined", 1)]
+
+
+async def test_an_organization_joins_and_everybody_sees_it(members: Members, coordinator: Who) -> None:
+    before = await members("GetStatistics")
+    approved = await members.approved(coordinator, organization=SCHOOL)
+    organization = await members("GetOrganization", organization_id=approved.member_id)
+    assert (organization.profile.display_name.ar, organization.profile.type_code) == ("مدرسة الأمل", "441")
+    for place, there in (("SY02", True), ("SY0203", True), ("SY0204", False), ("SY03", False)):
+        listed = await members("ListOrganizations", place_code=place, page_size=200)
+        assert (organization in listed.organizations) is there
+    after = await members("GetStatistics")
+    assert after.organization_count == before.organization_count + 1
+    assert after.governorate_count >= 1
+
+
+async def test_a_rejected_applicant_reads_why_and_others_do_not(members: Members, coordinator: Who) -> None:
+    amal = await members.account()
+    submitted = await members.submitted(amal)
+    identity = id_of(submitted)
+    await members("RejectApplication", by=coordinator, **identity, reject_reason=REASON)
+    rejected = await members("GetApplication", by=amal, **identity)
+    assert (rejected.state, rejected.reject_reason.ar) == (rejected.REJECTED, REASON["ar"])
+    assert not rejected.member_id
+    entry = await members.db.outbox.find_one({"subject": submitted.application_id, "sequence": 3})
+    assert entry["type"] == "org.wasl.members.application.rejected.v1"
+    assert REASON["ar"] not in str(entry)
+
+
+async def test_a_withdrawn_application_is_announced_to_nobody(members: Members) -> None:
+    amal = await members.account()
+    draft = await members.draft(amal)
+    withdrawn = await members("WithdrawApplication", by=amal, application_id=draft.application_id)
+    assert withdrawn.state == withdrawn.WITHDRAWN
+    assert await members.announced(draft.application_id) == []
+
+
+async def test_what_happened_can_be_read_out_of_the_outbox(members: Members, coordinator: Who) -> None:
+    approved = await members.approved(coordinator, organization=SCHOOL)
+    entry = await members.db.outbox.find_one({"subject": approved.member_id})
+    event = events.decode(events.encode(entry["event"]))
+    member = event.data.member
+    assert (event.subject, event.sequence, event.correlation_id != "") == (approved.member_id, 1, True)
+    assert (member.kind, member.organization_type_code, member.place_code) == (2, "441", "SY0203")
+    assert member.display_name == approved.organization.display_name
+
+
+# -- sessions ------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def signed_up(members: Members) -> Any:
+    """A way to sign in to a new account."""
+
+    async def sign_in() -> Any:
+        who = await members.account()
+        return await members("SignIn", email=who.email, password=PASSWORD)
+
+    return sign_in
+
+
+async def test_who_signs_in_wrongly_does_not_learn_what_was_wrong(members: Members) -> None:
+    amal = await members.account()
+    refused = [
+        await refusal(members("SignIn", email=amal.email, password="not it at all")),
+        await refusal(members("SignIn", email="nobody@wasl.example", password=PASSWORD)),
+    ]
+    assert {(one.code, one.reason, one.text) for one in refused} == {
+        ("UNAUTHENTICATED", "CREDENTIALS_WRONG", "E-mail or password is wrong")
+    }
+
+
+async def test_a_refresh_token_is_exchanged_and_its_second_use_ends_the_session(
+    members: Members, signed_up: Any
+) -> None:
+    first = await signed_up()
+    second = await members("RefreshSession", refresh_token=first.refresh_token)
+    third = await members("RefreshSession", refresh_token=second.refresh_token)
+    assert len({first.refresh_token, second.refresh_token, third.refresh_token}) == 3
+    for stolen in (first, third, second):
+        refused = await refusal(members("RefreshSession", refresh_token=stolen.refresh_token))
+        assert (refused.code, refused.reason) == ("UNAUTHENTICATED", "SESSION_ENDED")
+
+
+async def test_of_many_refreshes_at_once_at_most_one_succeeds(members: Members, signed_up: Any) -> None:
+    session = await signed_up()
+    calls = [members("RefreshSession", refresh_token=session.refresh_token) for _ in range(10)]
+    won, lost = await all_at_once(calls)
+    assert len(won) <= 1
+    assert {one.reason for one in lost} == {"SESSION_ENDED"}
+    assert (await members.db.sessions.find_one({"account_id": session.account_id}))["revoked"]
+
+
+async def test_who_has_signed_out_cannot_refresh_and_may_sign_out_again(members: Members, signed_up: Any) -> None:
+    session = await signed_up()
+    for _ in range(2):
+        await members("SignOut", refresh_token=session.refresh_token)
+    assert (await refusal(members("RefreshSession", refresh_token=session.refresh_token))).reason == "SESSION_ENDED"
+    await members("SignOut", refresh_token="never seen")
+
+
+async def test_a_session_runs_out(members: Members, signed_up: Any) -> None:
+    session = await signed_up()
+    past = (await members.db.accounts.find_one({"_id": session.account_id}))["create_time"]
+    await members.db.sessions.update_one({"account_id": session.account_id}, {"$set": {"expire_time": past}})
+    assert (await refusal(members("RefreshSession", refresh_token=session.refresh_token))).reason == "SESSION_ENDED"
+
+
+async def test_no_password_and_no_token_is_stored(members: Members) -> None:
+    password = f"horse {new_uuid()}"
+    account = await members(
+        "CreateAccount", account={"email": "d@wasl.example", "password": password}, request_id=new_uuid()
+    )
+    session = await members("SignIn", email=account.email, password=password)
+    await members("RefreshSession", refresh_token=session.refresh_token)
+    stored = str(await members.dump())
+    for secret in (password, session.refresh_token, session.access_token):
+        assert secret not in stored
+
+
+async def test_what_an_older_key_signed_stays_valid_after_a_rotation(mongo_uri: str) -> None:
+    async with members_service(mongo_uri) as members:
+        before = await members.account()
+        newer = tokens.new_signing_key()
+        await members.db.signing_keys.insert_one({"_id": 2, "jwk": newer})
+        after = await members.account()
+        for who in (before, after):
+            assert await members("GetAccount", by=who, account_id=who.account_id)
+        published = await members("GetJsonWebKeySet")
+        assert len(published.keys) == 2
+        assert published.keys[0].kid == newer["kid"]
+
+
+# -- ownership -----------------------------------------------------------------------------------------------------
+async def test_anothers_application_is_not_there(members: Members, coordinator: Who) -> None:
+    amal, other = await members.account(), await members.account("member")
+    draft = await members.draft(amal)
+    identity = id_of(draft)
+    before = await members.dump()
+    attempts: list[tuple[str, Who, dict[str, Any]]] = [
+        (rpc, who, fields)
+        for who in (other, coordinator)
+        for rpc, fields in (
+            ("GetApplication", identity),
+            ("SubmitApplication", identity),
+            ("WithdrawApplication", identity),
+            ("UpdateApplication", {"application": {**identity, "statement": {"en": "mine"}}}),
+        )
+    ]
+    attempts += [(rpc, coordinator, identity) for rpc in ("ReviewApplication", "ApproveApplication")]
+    attempts += [("RejectApplication", coordinator, {**identity, "reject_reason": REASON})]
+    for rpc, who, fields in attempts:
+        refused = await refusal(members(rpc, by=who, **fields))
+        assert (refused.code, refused.reason) == ("NOT_FOUND", "APPLICATION_NOT_FOUND"), rpc
+        missing = await refusal(members(rpc, by=who, **swap_id(fields)))
+        assert (missing.code, missing.text) == (refused.code, refused.text), rpc  # nothing tells which ids exist
+    assert await members.dump() == before
+
+
+def swap_id(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: swap_id(value) if isinstance(value, dict) else NO_ID if name == "application_id" else value
+        for name, value in fields.items()
+    }
+
+
+async def test_a_coordinator_decides_but_does_not_write(members: Members, coordinator: Who) -> None:
+    submitted = await members.submitted(await members.account())
+    identity = id_of(submitted)
+    for rpc, fields in (
+        ("SubmitApplication", identity),
+        ("WithdrawApplication", identity),
+        ("UpdateApplication", {"application": {**identity, "statement": {"en": "mine"}}}),
+    ):
+        refused = await refusal(members(rpc, by=coordinator, **fields))
+        assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "NOT_YOURS"), rpc
+
+
+async def test_anothers_profile_is_not_mine_to_change(members: Members, coordinator: Who) -> None:
+    person = await members.approved(coordinator)
+    school = await members.approved(coordinator, organization=SCHOOL)
+    other = await members.account("member")
+    changes: list[tuple[str, dict[str, Any]]] = [
+        ("UpdatePerson", {"person": {"person_id": person.member_id, "profile": PERSON}}),
+        ("UpdateOrganization", {"organization": {"organization_id": school.member_id, "profile": SCHOOL}}),
+    ]
+    for rpc, fields in changes:
+        before = await members.dump()
+        refused = await refusal(members(rpc, by=other, language="ar", **fields))
+        assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "NOT_YOURS")
+        assert refused.text == "التعديل لصاحبه أو لمنسّق فقط"
+        assert await members.dump() == before
+        assert (await members(rpc, by=coordinator, **fields)).etag == "2"
+
+
+async def test_an_account_is_for_its_owner_and_for_coordinators(members: Members, coordinator: Who) -> None:
+    amal, other = await members.account(), await members.account("member")
+    for who in (amal, coordinator):
+        assert (await members("GetAccount", by=who, account_id=amal.account_id)).email == amal.email
+    assert (await refusal(members("GetAccount", by=other, account_id=amal.account_id))).reason == "ACCOUNT_NOT_FOUND"
+
+
+async def test_lists_show_what_one_may_see(members: Members, coordinator: Who) -> None:
+    amal, other = await members.account(), await members.account()
+    draft, submitted = await members.draft(amal), await members.submitted(amal)
+    theirs = await members.submitted(other)
+
+    async def listed(by: Who, **fields: Any) -> set[str]:
+        answer = await members("ListApplications", by=by, page_size=200, **fields)
+        return {one.application_id for one in answer.applications}
+
+    assert await listed(amal) == {draft.application_id, submitted.application_id}
+    assert await listed(amal, state="DRAFT") == {draft.application_id}
+    seen = await listed(coordinator)
+    assert {submitted.application_id, theirs.application_id} <= seen
+    assert draft.application_id not in seen
+    assert await listed(coordinator, state="DRAFT") == set()
+
+
+async def test_pages_hold_everything_once(members: Members) -> None:
+    amal = await members.account()
+    made = [(await members.draft(amal)).application_id for _ in range(7)]
+    seen, token = [], ""
+    for _ in range(10):
+        page = await members("ListApplications", by=amal, page_size=3, page_token=token)
+        assert page.total_size == 7
+        seen += [one.application_id for one in page.applications]
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == made[::-1]
+    refused = await refusal(members("ListApplications", by=amal, page_token="not one", language="ar"))
+    assert (refused.code, refused.violations) == ("INVALID_ARGUMENT", {"page_token": "BAD_PAGE_TOKEN"})
+
+
+# -- states, etags, masks ------------------------------------------------------------------------------------------
+async def test_what_is_decided_stays_decided(members: Members, coordinator: Who) -> None:
+    approved = await members.approved(coordinator)
+    before = await members.dump()
+    for language, said in (("en", "approved"), ("ar", "مقبول")):
+        for rpc, more in (("ApproveApplication", {}), ("RejectApplication", {"reject_reason": REASON})):
+            fields = {**id_of(approved), **more}
+            refused = await refusal(members(rpc, by=coordinator, language=language, **fields))
+            assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "APPLICATION_IN_OTHER_STATE")
+            assert refused.metadata["state"] == "APPROVED"
+            assert said in refused.text
+    assert await members.dump() == before
+
+
+async def test_a_stale_etag_changes_nothing(members: Members, coordinator: Who) -> None:
+    amal = await members.account()
+    draft = await members.draft(amal)
+    identity = id_of(draft)
+    await members("UpdateApplication", by=amal, application={**identity, "statement": {"en": "x"}, "etag": "1"})
+    before = await members.dump()
+    for call in (
+        members("UpdateApplication", by=amal, application={**identity, "statement": {"en": "y"}, "etag": "1"}),
+        members("SubmitApplication", by=amal, **identity, etag="1"),
+        members("WithdrawApplication", by=amal, **identity, etag="nonsense"),
+    ):
+        refused = await refusal(call)
+        assert (refused.code, refused.reason) == ("ABORTED", "VERSION_CONFLICT")
+    assert await members.dump() == before
+
+
+async def test_a_mask_changes_what_it_names(members: Members, coordinator: Who) -> None:
+    person = await members.approved(coordinator)
+
+    async def update(*paths: str, **profile: Any) -> Any:
+        changed = {"person_id": person.member_id, "profile": profile}
+        return await members("UpdatePerson", by=coordinator, person=changed, update_mask={"paths": paths})
+
+    moved = await update("profile.place_code", place_code="SY0101", occupation=77)
+    assert (moved.profile.place_code, moved.profile.display_name.en) == ("SY0101", "Amal Haddad")
+    named = await update("profile.occupation", "profile.display_name", occupation="EXPERT", display_name={"ar": "أمل"})
+    assert (named.profile.occupation, named.profile.display_name.en) == (2, "")
+    cleared = await update("profile.occupation", "profile.place_code")
+    assert (cleared.profile.occupation, cleared.profile.place_code, cleared.profile.of_age) == (0, "", True)
+    whole = await update(display_name={"en": "Amal"}, of_age=True)
+    assert (whole.profile.display_name.ar, whole.etag) == ("", "5")
+    assert [version for _, version in await members.announced(person.member_id)] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("paths", "profile", "field"),
+    [
+        (["profile.nope"], {}, "update_mask"),
+        (["nope"], None, "update_mask"),
+        (["etag"], None, "update_mask"),
+        (["profile", "join_time"], PERSON, "update_mask"),
+        (["profile.display_name.ar"], {"display_name": {"ar": "x"}}, "update_mask"),
+        (["profile"], None, "person.profile"),
+        (["profile.display_name"], {}, "person.profile.display_name"),
+        (["profile.of_age"], {}, "person.profile.of_age"),
+        ([], {"display_name": {"en": "A child"}}, "person.profile.of_age"),
+        ([], {}, "person.profile.display_name"),
+    ],
+)
+async def test_a_wrong_mask_is_told_by_field(
+    members: Members, coordinator: Who, paths: list[str], profile: Any, field: str
+) -> None:
+    person = await members.approved(coordinator)
+    before = await members.dump()
+    changed = {"person_id": person.member_id, "profile": profile}
+    refused = await refusal(
+        members("UpdatePerson", by=coordinator, language="ar", person=changed, update_mask={"paths": paths})
+    )
+    assert (refused.code, list(refused.violations), refused.language) == ("INVALID_ARGUMENT", [field], "ar")
+    assert await members.dump() == before
+
+
+async def test_a_draft_is_changed_in_what_is_given_or_named(members: Members) -> None:
+    amal = await members.account()
+    draft = await members.draft(amal, person=PERSON, statement={"en": "first"})
+
+    async def update(*paths: str, **application: Any) -> Any:
+        changed = {"application_id": draft.application_id, **application}
+        return await members("UpdateApplication", by=amal, application=changed, update_mask={"paths": paths})
+
+    assert (await update(statement={"en": "second"})).statement.en == "second"
+    kept = await update("statement", person={"occupation": 77}, organization=None)
+    assert (kept.HasField("statement"), kept.person) == (False, draft.person)
+    switched = await update("organization", organization=SCHOOL)
+    assert switched.WhichOneof("applicant") == "organization"
+    assert (await refusal(update("organization"))).violations == {"update_mask": "FIELD_NOT_CHANGEABLE"}
+    assert (await refusal(update("state", state="APPROVED"))).violations == {"update_mask": "FIELD_NOT_CHANGEABLE"}
+
+
+async def test_what_only_we_write_is_not_taken_from_a_request(members: Members) -> None:
+    amal = await members.account()
+    pretended: dict[str, Any] = {
+        "person": PERSON,
+        "state": "APPROVED",
+        "member_id": NO_ID,
+        "account_id": NO_ID,
+        "application_id": NO_ID,
+    }
+    draft = await members.draft(amal, **pretended)
+    assert (draft.state, draft.member_id, draft.account_id) == (draft.DRAFT, "", amal.account_id)
+    assert draft.application_id != NO_ID
+    account: dict[str, Any] = {
+        "email": f"{new_uuid()}@wasl.example",
+        "password": PASSWORD,
+        "roles": ["coordinator"],
+        "account_id": NO_ID,
+    }
+    opened = await members("CreateAccount", account=account)
+    assert (list(opened.roles), opened.account_id != NO_ID) == ([], True)
+
+
+# -- the same request again ----------------------------------------------------------------------------------------
+async def test_a_request_id_gives_the_first_answer_again(members: Members, coordinator: Who) -> None:
+    amal = await members.account()
+    request: dict[str, Any] = {"application": {"person": PERSON}, "request_id": new_uuid()}
+    first = await members("CreateApplication", by=amal, **request)
+    await members("WithdrawApplication", by=amal, application_id=first.application_id)
+    before = await members.dump()
+    assert await members("CreateApplication", by=amal, **request) == first
+    assert await members.dump() == before
+    submitted = await members.submitted(amal)
+    approval: dict[str, Any] = {
+        "application_id": submitted.application_id,
+        "etag": submitted.etag,
+        "request_id": new_uuid(),
+    }
+    approved = await members("ApproveApplication", by=coordinator, **approval)
+    assert await members("ApproveApplication", by=coordinator, **approval) == approved
+
+
+async def test_a_request_id_of_another_request_is_refused(members: Members) -> None:
+    amal, request_id = await members.account(), new_uuid()
+    await members("CreateApplication", by=amal, application={"person": PERSON}, request_id=request_id)
+    before = await members.dump()
+    refused = await refusal(
+        members("CreateApplication", by=amal, application={"organization": SCHOOL}, request_id=request_id)
+    )
+    assert (refused.code, refused.violations) == ("INVALID_ARGUMENT", {"request_id": "REQUEST_ID_REUSED"})
+    assert await members.dump() == before
+
+
+async def test_a_request_id_is_the_callers_own(members: Members) -> None:
+    amal, other = await members.account(), await members.account()
+    request: dict[str, Any] = {"application": {"person": PERSON}, "request_id": new_uuid()}
+    mine = await members("CreateApplication", by=amal, **request)
+    theirs = await members("CreateApplication", by=other, **request)
+    assert (theirs.account_id, theirs.application_id != mine.application_id) == (other.account_id, True)
+
+
+async def test_fifty_twins_make_one_application_and_get_one_answer(members: Members) -> None:
+    amal = await members.account()
+    request: dict[str, Any] = {"application": {"person": PERSON}, "request_id": new_uuid()}
+    answers = await asyncio.gather(*(members("CreateApplication", by=amal, **request) for _ in range(50)))
+    assert len({answer.SerializeToString() for answer in answers}) == 1
+    assert await members.db.applications.count_documents({"account_id": amal.account_id}) == 1
+
+
+async def test_twins_of_a_sign_up_get_one_answer_too(members: Members) -> None:
+    email = f"{new_uuid()}@wasl.example"
+    request: dict[str, Any] = {"account": {"email": email, "password": PASSWORD}, "request_id": new_uuid()}
+    answers = await asyncio.gather(*(members("CreateAccount", **request) for _ in range(6)))
+    assert len({answer.SerializeToString() for answer in answers}) == 1
+    assert await members.db.accounts.count_documents({"email": email}) == 1
+
+
+async def test_one_address_has_one_account(members: Members) -> None:
+    email = f"{new_uuid()}@wasl.example"
+    calls = [
+        members("CreateAccount", account={"email": spelt, "password": PASSWORD}) for spelt in (email, email.upper())
+    ]
+    _, (refused,) = await all_at_once(calls)
+    assert (refused.code, refused.reason) == ("ALREADY_EXISTS", "EMAIL_TAKEN")
+
+
+async def test_of_fifty_approvals_one_wins(members: Members, coordinator: Who) -> None:
+    submitted = await members.submitted(await members.account())
+    identity = id_of(submitted)
+    calls = [members("ApproveApplication", by=coordinator, **identity) for _ in range(50)]
+    (won,), lost = await all_at_once(calls)
+    assert {one.reason for one in lost} == {"APPLICATION_IN_OTHER_STATE"}
+    assert await members.db.people.count_documents({"account_id": submitted.account_id}) == 1
+    assert await members.announced(won.member_id) == [("member.joined", 1)]
+    assert await members.announced(submitted.application_id) == [
+        ("application.submitted", 2),
+        ("application.approved", 3),
+    ]
+
+
+async def test_two_approvals_of_one_applicant_do_not_lose_the_role(members: Members, coordinator: Who) -> None:
+    amal = await members.account()
+    submitted = [await members.submitted(amal), await members.submitted(amal, organization=SCHOOL)]
+    calls = [members("ApproveApplication", by=coordinator, application_id=one.application_id) for one in submitted]
+    await asyncio.gather(*calls)
+    assert list((await members("GetAccount", by=amal, account_id=amal.account_id)).roles) == ["member"]
+
+
+async def test_a_call_that_its_caller_gave_up_leaves_all_or_nothing(members: Members, coordinator: Who) -> None:
+    """Cut at any moment: what is stored of an approval is the whole of it, or none."""
+    submitted = [await members.submitted(await members.account()) for _ in range(30)]
+    for index, one in enumerate(submitted):
+        with contextlib.suppress(Refused):
+            await members("ApproveApplication", by=coordinator, application_id=one.application_id, timeout=index / 500)
+    await asyncio.sleep(0.5)  # for those that go on behind a caller's back
+    decided = 0
+    for one in submitted:
+        application = await members.db.applications.find_one({"_id": one.application_id})
+        account = await members.db.accounts.find_one({"_id": one.account_id})
+        people = await members.db.people.count_documents({"account_id": one.account_id})
+        whole = application["state"] == "APPROVED"
+        assert (people, "member" in account["roles"]) == (int(whole), whole)
+        assert len(await members.announced(one.application_id)) == 1 + whole
+        decided += whole
+    assert decided
