@@ -7,5 +7,4 @@ class Config(Settings, frozen=True, kw_only=True):
     """Adds to chassis.settings.Settings."""
 
     members_address: str = "127.0.0.1:8100"  # host:port of members' gRPC, for the figures
-    matching_address: str = "127.0.0.1:8120"  # host:port of matching's gRPC
     figures_seconds: float = 1.0  # how long a page waits for the figures before it comes without them
