@@ -1,6 +1,6 @@
 """AsyncAPI 3.0 for the bus: one channel for each event, a CloudEvent in JSON on its service's topic exchange."""
 
-from contract import Contract, Json, Schemas
+from contract import Contract, Json, Schemas, Use
 
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"  # as chassis/events.py sends it
 _TEXT = {"type": "string", "minLength": 1}
@@ -68,7 +68,7 @@ def document(contract: Contract) -> Json:
                             "type": {"const": kind},
                             "source": {"const": f"/wasl/{service}"},
                             "dataschema": {"const": f"urn:wasl:schema:{name}"},
-                            "data": schemas.ref(name, sent=False),
+                            "data": schemas.ref(name, Use.ANSWER),
                         },
                     },
                 ]

@@ -1,12 +1,11 @@
 """The contract as its descriptors tell it, and its messages as JSON Schema (2020-12): for openapi.py and asyncapi.py.
 
-JSON is protobuf's: lowerCamelCase names, 64-bit integers as text, enums by name. A message has up to two schemas: what
-a caller may send (`…Input`: rules of buf.validate, nothing unknown, no OUTPUT_ONLY or IDENTIFIER field) and what is
-answered or announced (shape only, open for fields to come: a stored value may be older than a rule). A rule or type
-without a JSON Schema here is an error, never dropped in silence.
+JSON is protobuf's: lowerCamelCase names, 64-bit integers as text, enums by name. A message has a schema for each use of
+it (`Use`). A rule or type without a JSON Schema here is an error, never dropped in silence.
 """
 
 import dataclasses
+import enum
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -39,6 +38,17 @@ _FORMATS = {
     "uri_ref": "uri-reference",
     "uuid": "uuid",
 }
+
+
+class Use(enum.Enum):
+    """What a message is there for; the value ends the name of its schema."""
+
+    # Answered or announced: shape only, open for fields to come; a stored value may be older than a rule.
+    ANSWER = ""
+    # Sent: the rules of buf.validate hold, nothing unknown, no field that is OUTPUT_ONLY or IDENTIFIER.
+    INPUT = "Input"
+    # Sent with a mask, which says what is meant: rules of single fields hold, but nothing has to be there (AIP-134).
+    PATCH = "Patch"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +88,8 @@ class Contract:
         for message in holder.nested_type if hasattr(holder, "nested_type") else holder.message_type:
             self.messages[f"{scope}.{message.name}"] = message
             self._index(f"{scope}.{message.name}", message)
-        for enum in holder.enum_type:
-            self.enums[f"{scope}.{enum.name}"] = enum
+        for listing in holder.enum_type:
+            self.enums[f"{scope}.{listing.name}"] = listing
 
     def option(self, holder: Any, name: str) -> Any:
         """The value of extension `name` on a message, field, oneof or method; None when it is not set."""
@@ -126,41 +136,45 @@ class Schemas:
         self.contract = contract
         self.components: dict[str, Json] = {}
 
-    def ref(self, name: str, *, sent: bool) -> Json:
-        """A reference to the schema of message `name`: what a caller may send, or what comes back."""
+    def ref(self, name: str, use: Use) -> Json:
+        """A reference to the schema of message `name`."""
         if name in _WELL_KNOWN:
             return dict(_WELL_KNOWN[name])
-        key = _key(name) + ("Input" if sent and not name.endswith("Request") else "")
+        if use is Use.PATCH and name.startswith("wasl.type."):
+            use = Use.INPUT  # a value, set as a whole
+        key = _key(name) + use.value
         if key not in self.components:
             self.components[key] = {}  # a message may hold itself
-            self.components[key] = self.message(name, sent=sent)
+            self.components[key] = self.message(name, use)
         return {"$ref": f"#/components/schemas/{key}"}
 
-    def message(self, name: str, *, sent: bool, without: frozenset[str] = frozenset()) -> Json:
+    def message(self, name: str, use: Use, *, without: frozenset[str] = frozenset()) -> Json:
         """An object with the fields of message `name`, less those in `without` (protobuf names)."""
         message = self.contract.messages[name]
         properties: Json = {}
         required: list[str] = []
+        hidden = {"INPUT_ONLY"} if use is Use.ANSWER else {"OUTPUT_ONLY", "IDENTIFIER"}
         for field in message.field:
             behaviors = self.contract.behaviors(field)
-            if field.name in without or behaviors & ({"OUTPUT_ONLY", "IDENTIFIER"} if sent else {"INPUT_ONLY"}):
+            if field.name in without or behaviors & hidden:
                 continue
-            properties[field.json_name] = self.field(name, field, sent=sent)
+            properties[field.json_name] = self.field(name, field, use)
             rules = self.contract.option(field, "buf.validate.field")
             if "REQUIRED" in behaviors or (rules is not None and rules.required):
                 required.append(field.json_name)
         schema: Json = {"type": "object", "description": self.contract.comments.get(name, ""), "properties": properties}
-        if sent:
+        if use is not Use.ANSWER:
             schema["additionalProperties"] = False
+        if use is Use.INPUT:
             if required:
                 schema["required"] = required
             schema.update(self._together(message))
         return schema
 
-    def field(self, owner: str, field: Any, *, sent: bool) -> Json:
+    def field(self, owner: str, field: Any, use: Use) -> Json:
         """The schema of one field: type, comment, rules, marks."""
-        schema = self._type(field, sent=sent)
-        if sent and (rules := self.contract.option(field, "buf.validate.field")):
+        schema = self._type(field, use)
+        if use is not Use.ANSWER and (rules := self.contract.option(field, "buf.validate.field")):
             schema = _with_rules(schema, rules, f"{owner}.{field.name}")
         comment = self.contract.comments.get(f"{owner}.{field.name}", "")
         if comment and "description" in schema and "$ref" not in schema:
@@ -178,23 +192,24 @@ class Schemas:
             schema["x-oneof"] = self.contract.messages[owner].oneof_decl[field.oneof_index].name
         return schema
 
-    def _type(self, field: Any, *, sent: bool) -> Json:
-        one = self._single(field, sent=sent)
+    def _type(self, field: Any, use: Use) -> Json:
+        one = self._single(field, use)
         return {"type": "array", "items": one} if field.label == FIELD.LABEL_REPEATED else one
 
-    def _single(self, field: Any, *, sent: bool) -> Json:
+    def _single(self, field: Any, use: Use) -> Json:
         if field.type == FIELD.TYPE_MESSAGE:
             name = field.type_name[1:]
             if self.contract.messages[name].options.map_entry:
                 raise ValueError(
                     f"{field.name}: maps have no codec (chassis/pb.py); give the message a field for each key"
                 )
-            return self.ref(name, sent=sent)
+            return self.ref(name, use)
         if field.type == FIELD.TYPE_ENUM:
             return self._enum(field.type_name[1:])
         if field.type in _INTEGERS:
             low, high = _INTEGERS[field.type]
-            return {"type": "integer", "format": "int32", **({"minimum": low, "maximum": high} if sent else {})}
+            limits = {} if use is Use.ANSWER else {"minimum": low, "maximum": high}
+            return {"type": "integer", "format": "int32", **limits}
         if field.type in _LARGE:
             return {
                 "type": "string",

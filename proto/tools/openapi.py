@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from contract import FIELD, Contract, Json, Method, Schemas
+from contract import FIELD, Contract, Json, Method, Schemas, Use
 
 ACCESS = ("LEVEL_UNSPECIFIED", "PUBLIC", "AUTHENTICATED", "ROLE", "INTERNAL")
 WHO = {"PUBLIC": "anybody", "AUTHENTICATED": "anybody who is signed in", "ROLE": "who has the role {roles}"}
@@ -153,7 +153,7 @@ def _operation(schemas: Schemas, method: Method, verb: str, template: str, rule:
     parameters: list[Json] = []
     for path in bound:
         owner, field = _field(contract, method, path)
-        schema = schemas.field(owner, field, sent=True)
+        schema = schemas.field(owner, field, Use.INPUT)
         schema.pop("readOnly", None)
         parameters.append(
             {
@@ -186,7 +186,7 @@ def _operation(schemas: Schemas, method: Method, verb: str, template: str, rule:
     }
     if rule.body:
         operation["requestBody"] = _body(schemas, method, rule, frozenset(bound))
-    answer = {"application/json": {"schema": schemas.ref(method.response, sent=False)}}
+    answer = {"application/json": {"schema": schemas.ref(method.response, Use.ANSWER)}}
     done = {
         "description": "Done.",
         "headers": {"x-request-id": {"$ref": "#/components/headers/RequestId"}},
@@ -216,12 +216,13 @@ def _statuses(verb: str, level: str, one: bool, body: bool) -> list[int]:
 
 def _body(schemas: Schemas, method: Method, rule: Any, bound: frozenset[str]) -> Json:
     if rule.body == "*":
-        schema = schemas.message(method.request, sent=True, without=bound)
+        schema = schemas.message(method.request, Use.INPUT, without=bound)
         required = bool(schema.get("required"))
     else:
         _, field = _field(schemas.contract, method, rule.body)
-        schema = schemas.ref(field.type_name[1:], sent=True)
-        required = "REQUIRED" in schemas.contract.behaviors(field)
+        masked = any(field.name == "update_mask" for field in schemas.contract.messages[method.request].field)
+        schema = schemas.ref(field.type_name[1:], Use.PATCH if masked else Use.INPUT)
+        required = "REQUIRED" in schemas.contract.behaviors(field) and not masked  # the path says which one
     return {"required": required, "content": {"application/json": {"schema": schema}}}
 
 
@@ -232,7 +233,7 @@ def _query(schemas: Schemas, owner: str, field: Any, prefix: str = "") -> Iterat
         for inner in schemas.contract.messages[kind].field:
             yield from _query(schemas, kind, inner, f"{prefix}{field.json_name}.")
         return
-    schema = schemas.field(owner, field, sent=True)
+    schema = schemas.field(owner, field, Use.INPUT)
     required = "REQUIRED" in schemas.contract.behaviors(field)
     yield {
         "name": f"{prefix}{field.json_name}",
