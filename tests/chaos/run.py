@@ -20,7 +20,7 @@ import msgspec
 import pymongo
 
 from chassis.parked import waiting
-from chassis.publisher import connect
+from chassis.publisher import FAILURES, connect
 from tests.chaos.load import Load
 from tests.chaos.stack import Stack, running
 from tests.chaos.verdict import Records, Verdict, judge
@@ -98,7 +98,11 @@ def _records(stack: Stack, answered: list[str]) -> Records:
 
 
 def _parked(uri: str) -> int:
-    connection = connect(uri)
+    """How many messages are parked; -1 while the broker is still coming up."""
+    try:
+        connection = connect(uri)
+    except FAILURES:
+        return -1
     try:
         return len(list(waiting(connection, ["members", "matching"])))
     finally:
