@@ -201,9 +201,8 @@ def new_database() -> str:
 @contextlib.asynccontextmanager
 async def members_service(mongo_uri: str, database: str = "", **changed: Any) -> AsyncIterator[Members]:
     """A members api on a free port; with a database of its own unless one is named."""
-    config = MembersConfig(
-        service="members", mongo_uri=mongo_uri, database=database or new_database(), service_secret=SECRET, **changed
-    )
+    known = {"mongo_uri": mongo_uri, "database": database or new_database(), "service_secret": SECRET}
+    config = MembersConfig(service="members", **{**known, **changed})
     app = App(config, mongo.client(mongo_uri))
     if not database:
         await members_store.migrate(app.db)
@@ -218,14 +217,8 @@ async def members_service(mongo_uri: str, database: str = "", **changed: Any) ->
 @contextlib.asynccontextmanager
 async def matching_service(mongo_uri: str, members: Members, **changed: Any) -> AsyncIterator[Service]:
     """A matching api that believes the tokens of `members`."""
-    config = MatchingConfig(
-        service="matching",
-        mongo_uri=mongo_uri,
-        database=new_database(),
-        service_secret=SECRET,
-        members_address=members.address,
-        **changed,
-    )
+    known = {"mongo_uri": mongo_uri, "database": new_database(), "service_secret": SECRET}
+    config = MatchingConfig(service="matching", members_address=members.address, **{**known, **changed})
     app = App(config, mongo.client(mongo_uri))
     await matching_store.migrate(app.db)
     running = await server.start(app, matching_api.register, load_keys=members_api.load_keys(members.app))
