@@ -1,0 +1,213 @@
+"""Writes docs/reference/ from code and contract; tests/contract/test_docs.py compares. `./dev proto` runs it.
+
+settings.md from the Structs in chassis/settings.py and the config.py files (name, type, default, the comment beside
+it) and from deploy/envoy/render.py; errors.md from the error classes and deploy/envoy/*.toml; rpcs.md and events.md
+from the descriptors and the workers. What lacks its comment or docstring raises Undocumented, which names the place.
+"""
+
+import ast
+import importlib
+import inspect
+import pathlib
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "gen"), str(ROOT / "proto/tools"), str(ROOT / "deploy/envoy")]
+
+import generate  # noqa: E402 - proto/tools/generate.py
+import render  # noqa: E402
+from contract import Contract  # noqa: E402
+from google.rpc import code_pb2  # noqa: E402
+
+from chassis import errors, validation, worker  # noqa: E402
+
+HTTP = {
+    3: 400,
+    4: 504,
+    5: 404,
+    6: 409,
+    7: 403,
+    8: 429,
+    9: 400,
+    10: 409,
+    13: 500,
+    14: 503,
+    16: 401,
+}  # as Envoy maps them
+LEVELS = ("nobody", "anybody", "signed in", "role", "other services")
+
+
+class Undocumented(Exception):
+    """Something that a reader needs is not said where it stands."""
+
+
+def table(*head: str, rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+# -- settings ------------------------------------------------------------------------------------------------------
+def fields(path: pathlib.Path) -> Iterator[tuple[str, str, str, str]]:
+    """Name, type, default and comment of each field of the one settings Struct in a file."""
+    source = path.read_text()
+    lines = source.splitlines()
+    for node in ast.parse(source).body:
+        for line in node.body if isinstance(node, ast.ClassDef) else ():
+            if isinstance(line, ast.AnnAssign) and line.value is not None:
+                name, _, comment = ast.unparse(line.target), *lines[(line.end_lineno or 1) - 1].partition("  # ")[1:]
+                if not comment:
+                    raise Undocumented(f"{path.relative_to(ROOT)}: {name} has no comment")
+                default = re.sub(r"^(pathlib\.)?Path\((.*)\)$", r"\2", ast.unparse(line.value)).strip("'")
+                yield name, ast.unparse(line.annotation).rpartition(".")[2], default, comment
+
+
+def variables(path: pathlib.Path, prefix: str) -> str:
+    rows = [
+        (f"`{prefix}{name.upper()}`", kind, f"`{default}`" if default else "", comment)
+        for name, kind, default, comment in fields(path)
+    ]
+    return table("variable", "type", "default", "meaning", rows=rows)
+
+
+def settings() -> str:
+    own = sorted(ROOT.glob("services/*/config.py"))
+    gateway = [*render.SETTINGS, *(render.api_setting(one) for one in sorted(render.OFFSETS))]
+    rows = []
+    for one in gateway:
+        default = f"`WASL_PORT_BASE` + {one.offset}" if one.offset is not None else f"`{one.default}`"
+        rows.append((f"`{one.name}`", default if default != "``" else "", one.help))
+    parts = [
+        "# Settings\n\nEverything is set by environment variables. `./dev` has a few more: [dev.md](dev.md).",
+        "## Every service\n\n`WASL_<SERVICE>_<NAME>` wins over `WASL_<NAME>`, for example `WASL_MEMBERS_LOG_LEVEL` over"
+        "\n`WASL_LOG_LEVEL`. With `_FILE` at its end a variable names a file that holds the value: for secrets.",
+        variables(ROOT / "chassis/settings.py", "WASL_"),
+    ]
+    for path in own:
+        parts += [f"## {path.parent.name}", variables(path, f"WASL_{path.parent.name.upper()}_")]
+    parts += [
+        "## Gateway\n\nRead by `deploy/envoy/render.py`, which writes Envoy's configuration.",
+        table("variable", "default", "meaning", rows=rows),
+    ]
+    return "\n\n".join(parts)
+
+
+# -- errors --------------------------------------------------------------------------------------------------------
+def error_classes() -> list[type[errors.Error]]:
+    for path in sorted([*ROOT.glob("chassis/*.py"), *ROOT.glob("services/**/*.py")]):
+        if re.search(r"^class \w+\(errors\.\w+\):", path.read_text(), re.MULTILINE):
+            importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    found, waiting = [], [errors.Error]
+    while waiting:
+        subclasses = waiting.pop().__subclasses__()
+        found += [one for one in subclasses if one.__module__.split(".")[0] in ("chassis", "services")]
+        waiting += subclasses
+    return sorted(found, key=lambda one: (one.__module__, inspect.getsourcelines(one)[1]))
+
+
+def error_rows() -> Iterator[tuple[str, ...]]:
+    for one in error_classes():
+        if not one.__doc__ or not one.__dict__.get("en", one.en) or not one.ar:
+            raise Undocumented(f"{one.__module__}.{one.__name__} needs a docstring, `en` and `ar`")
+        reason = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", one.__name__).upper()
+        meaning = " ".join(one.__doc__.split())
+        status = f"{code_pb2.Code.Name(one.code)} {HTTP[one.code]}"
+        yield f"`{reason}`", status, one.__module__, meaning, one.en, one.ar
+
+
+def error_reference() -> str:
+    gateway = [
+        (f"`{reason}`", f"{code_pb2.Code.Name(one['code'])} {one.get('http', '')}".strip(), one["en"], one["ar"])
+        for reason, one in render.read_replies().items()
+    ]
+    rules = {**validation.TEXTS, "unknown_field": validation.UNKNOWN}
+    transcoder = tomllib.loads((ROOT / "deploy/envoy/violations.toml").read_text())["violations"]
+    rules |= {one["reason"]: (one["en"], one["ar"]) for one in transcoder}
+    return "\n\n".join(
+        [
+            "# Errors\n\nEvery error is a `google.rpc.Status`. Programs look at `ErrorInfo.reason`, people read"
+            "\n`LocalizedMessage`. `{…}` stands for a value, which is in `ErrorInfo.metadata` too. How each kind ends"
+            "\nin a consumer: [ADR 0010](../adr/0010-one-error-taxonomy.md).",
+            "## Of the services",
+            table("reason", "code, HTTP", "raised in", "when", "English", "العربية", rows=list(error_rows())),
+            "## Of the gateway\n\nWhat Envoy refuses before a service sees it. Without a number: Envoy's own status.",
+            table("reason", "code, HTTP", "English", "العربية", rows=gateway),
+            "## Of fields\n\n`BadRequest.field_violations[].reason`; errors above that name a field appear here with"
+            " their own reason.",
+            table(
+                "reason",
+                "English",
+                "العربية",
+                rows=sorted({(f"`{rule.replace('.', '_').upper()}`", en, ar) for rule, (en, ar) in rules.items()}),
+            ),
+        ]
+    )
+
+
+# -- contract ------------------------------------------------------------------------------------------------------
+def rpcs(contract: Contract) -> str:
+    parts = [
+        "# RPCs\n\nRequests, replies and their fields: `/docs` of a running stack, or `gen/openapi.json`. Who may call"
+        "\nis what the contract says; whose data a caller may see or change, each method says in its sentence."
+    ]
+    services: dict[str, list[tuple[str, ...]]] = {}
+    for method in contract.methods():
+        if not method.comment:
+            raise Undocumented(f"{method.service}/{method.name} has no comment")
+        verb = method.http.WhichOneof("pattern") if method.http else ""
+        route = f"`{verb.upper()} {getattr(method.http, verb)}`" if verb else "none"
+        who = " or ".join(method.access.roles) or LEVELS[method.access.level]
+        services.setdefault(method.service, []).append((f"`{method.name}`", route, who, method.comment))
+    for service, rows in services.items():
+        parts += [f"## {service}\n\n{contract.comments.get(service, '')}"]
+        parts += [table("method", "REST", "who may call", "what it does", rows=rows)]
+    return "\n\n".join(parts)
+
+
+def hearers() -> dict[str, list[str]]:
+    """Services by the event type that they handle."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(ROOT.glob("services/*/worker.py")):
+        module = importlib.import_module(f"services.{path.parent.name}.worker")
+        for one in vars(module).values():
+            if inspect.isclass(one) and issubclass(one, worker.Worker) and one is not worker.Worker:
+                for subscription in one.subscriptions():
+                    found.setdefault(subscription.event_type, []).append(path.parent.name)
+    return found
+
+
+def events(contract: Contract) -> str:
+    heard, rows = hearers(), []
+    for name, kind in contract.events():
+        if not contract.comments.get(name):
+            raise Undocumented(f"{name} has no comment")
+        rows.append((f"`{kind}`", f"`{name}`", contract.comments[name], ", ".join(heard.get(kind, [])) or "nobody yet"))
+    return "\n\n".join(
+        [
+            "# Events\n\nCloudEvents 1.0 in structured JSON, each on the topic exchange `<service>.events`, its type as"
+            "\nrouting key. Fields: `/docs` of a running stack, or `gen/asyncapi.json`. Why they look so:"
+            "\n[ADR 0014](../adr/0014-events-are-messages.md).",
+            table("type", "message", "when", "heard by", rows=rows),
+        ]
+    )
+
+
+def render_all() -> dict[str, str]:
+    """{file name: contents}. Raises Undocumented."""
+    ours = sorted(str(path.relative_to(generate.PROTO)) for path in generate.PROTO.rglob("*.proto"))
+    contract = Contract(generate.descriptors(*ours))
+    pages = {
+        "settings.md": settings(),
+        "errors.md": error_reference(),
+        "rpcs.md": rpcs(contract),
+        "events.md": events(contract),
+    }
+    head = "<!-- Written by docs/write_reference.py: change the code or the contract, then run it. -->\n"
+    return {name: f"{head}{page}\n" for name, page in pages.items()}
+
+
+if __name__ == "__main__":
+    for name, page in render_all().items():
+        (ROOT / "docs/reference" / name).write_text(page, encoding="utf-8")

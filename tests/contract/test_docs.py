@@ -1,0 +1,141 @@
+"""The documents say what is there: nothing undocumented, nothing documented that is not."""
+
+import pathlib
+import re
+import runpy
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from descriptors import ROOT, events, methods
+
+DOCUMENTS = sorted(path for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")] if path.name != "template.md")
+RECORDS = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
+SERVICES = sorted(path.parent.name.upper() for path in ROOT.glob("services/*/config.py"))
+TOP = "chassis|services|proto|gen|deploy|docs|tests|bench|demo|third_party|vocabularies"
+WRITE = "run: .venv/bin/python docs/write_reference.py"
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def sources() -> Iterator[pathlib.Path]:
+    """Every file that may read an environment variable; tests set some of their own."""
+    for pattern in ("chassis/**/*", "services/**/*.py", "deploy/**/*", "demo/*", "bench/**/*", "dev", "*.yml", ".ci/*"):
+        yield from (path for path in ROOT.glob(pattern) if path.is_file() and path.suffix != ".pyc")
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, str]:
+    """docs/reference/ as it should be. Raises when a setting, error, RPC or event lacks its comment."""
+    written: Any = runpy.run_path(str(ROOT / "docs/write_reference.py"))["render_all"]()
+    return dict(written)
+
+
+@pytest.mark.parametrize("name", ["settings.md", "errors.md", "rpcs.md", "events.md"])
+def test_the_reference_is_what_the_code_says(name: str, reference: dict[str, str]) -> None:
+    assert text(f"docs/reference/{name}") == reference[name], WRITE
+
+
+def test_every_error_of_the_services_is_in_the_reference() -> None:
+    """By another way than the one that writes it: the classes as they stand in the files."""
+    errors = text("docs/reference/errors.md")
+    kinds = re.findall(r"^class (\w+)\((?:Error|\w*\.?Error)\)", text("chassis/errors.py"), re.MULTILINE)
+    for path in [*ROOT.glob("chassis/*.py"), *ROOT.glob("services/**/*.py")]:
+        for name in re.findall(rf"^class (\w+)\((?:errors\.)?(?:{'|'.join(kinds)})\)", path.read_text(), re.MULTILINE):
+            reason = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper()
+            assert f"`{reason}`" in errors, f"{path.name}: {name}; {WRITE}"
+
+
+def test_every_environment_variable_is_documented() -> None:
+    documented = text("docs/reference/settings.md") + text("docs/reference/dev.md")
+    known = set(re.findall(r"`(WASL_\w+)`", documented))
+    for path in sources():
+        for name in re.findall(r"\bWASL_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8", errors="replace")):
+            plain = name.removesuffix("_FILE")
+            shared = re.sub(rf"^WASL_({'|'.join(SERVICES)})_", "WASL_", plain.upper())  # of one service
+            own = [plain.replace("WASL_", f"WASL_{service}_", 1) for service in SERVICES]  # of all that have it
+            assert {plain, shared, *own} & known, f"{path.relative_to(ROOT)} reads {name}"
+
+
+def test_every_verb_of_dev_is_documented() -> None:
+    cases = text("dev").rpartition("\ncase $verb in\n")[2]
+    verbs = set(re.findall(r"^  ([a-z]+)[a-z |-]*\)", cases, re.MULTILINE)) - {"help"}
+    assert {"up", "down", "test"} <= verbs, "the test no longer finds the verbs of ./dev"
+    for language in ("en", "ar"):
+        helped = subprocess.run(
+            ["./dev", "help"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            env={"WASL_LANGUAGE": language, "PATH": "/usr/bin:/bin"},
+        ).stdout
+        assert set(re.findall(r"^\./dev ([a-z]+)", helped, re.MULTILINE)) == verbs, f"./dev help, {language}"
+    assert set(re.findall(r"^\| `\./dev ([a-z]+)", text("docs/reference/dev.md"), re.MULTILINE)) == verbs, (
+        "docs/reference/dev.md"
+    )
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_document_names_is_there(path: pathlib.Path) -> None:
+    """Links, files in backticks, and functions of `module.function` form in a file named beside them."""
+    said = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", said):
+        assert (path.parent / target).exists(), f"link to {target}"
+    for name in re.findall(rf"`((?:{TOP})/[^`\s]*)`", said):
+        plain = name.partition("::")[0]
+        if "<" in plain or "…" in plain:
+            continue
+        assert list(ROOT.glob(plain.rstrip("/"))), f"there is no {name}"
+        test = name.partition("::")[2]
+        assert test in (ROOT / plain).read_text() if test else True, f"there is no {name}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_document_promises_nothing_for_later(path: pathlib.Path) -> None:
+    assert not re.findall(r"\b(TODO|FIXME|TBD|coming soon)\b", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_a_decision_record_is_complete(path: pathlib.Path) -> None:
+    said = path.read_text(encoding="utf-8")
+    title = re.match(r"# (\d{4})\. (.+)\n\n(accepted|superseded by \d{4}) · \d{4}-\d\d-\d\d\n", said)
+    assert title, "number, title, state and date"
+    assert path.name.startswith(title[1])
+    sections = re.findall(r"^## (\w+)", said, re.MULTILINE)
+    assert sections == ["Context", "Decision", "Consequences", "Rejected"]
+    assert re.search(r"^## Decision\n\n> ", said, re.MULTILINE), "a decision that can be quoted"
+    assert len(said.splitlines()) <= 60, "one page"
+    assert f"]({path.name})" in text("docs/adr/README.md"), "its line in the index"
+
+
+def test_numbers_of_records_are_used_once() -> None:
+    numbers = [path.name[:4] for path in RECORDS]
+    assert numbers == [f"{number:04d}" for number in range(1, len(numbers) + 1)]
+
+
+def test_architecture_is_short() -> None:
+    assert len(text("ARCHITECTURE.md").splitlines()) <= 150
+
+
+def test_the_table_of_services_is_what_the_contract_says() -> None:
+    """README's first screen: RPCs are counted, events are named by noun and verb."""
+    rows = re.findall(r"^\| \*\*(\w+)\*\* \| .* \| (\d+): .* \| (.*) \| (.*) \|$", text("README.md"), re.MULTILINE)
+    heard = re.findall(
+        r"^\| `[a-z]+\.wasl\.[a-z]+\.([a-z_.]+)\.v\d`.*\| ([a-z, ]+) \|$",
+        text("docs/reference/events.md"),
+        re.MULTILINE,
+    )
+    assert heard
+    assert {row[0] for row in rows} == {path.parent.name for path in ROOT.glob("services/*/model.py")}
+    for service, count, emits, hears in rows:
+        package = f"wasl.{service}.v1"
+        assert int(count) == sum(method.containing_service.file.package == package for method in methods())
+        own = {
+            kind.split(".", 3)[3].rpartition(".")[0] for message, kind in events() if message.file.package == package
+        }
+        assert set(re.findall(r"`([a-z_.]+)`", emits)) == own, f"{service} emits"
+        others = {event for event, by in heard if service in by.split(", ")}
+        assert set(re.findall(r"`([a-z_.]+)`", hears)) == others, f"{service} hears"
