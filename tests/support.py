@@ -44,6 +44,10 @@ def of(kind: type[M], **fields: Any) -> M:
     return kind(**fields)
 
 
+def id_of(application: Any) -> dict[str, Any]:
+    return {"application_id": application.application_id}
+
+
 def new_uuid() -> str:
     return str(uuid.uuid4())
 

@@ -20,6 +20,7 @@ from tests.support import (
     Refused,
     Who,
     all_at_once,
+    id_of,
     members_service,
     new_uuid,
     refusal,
@@ -37,10 +38,6 @@ async def members(mongo_uri: str) -> AsyncIterator[Members]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def coordinator(members: Members) -> Who:
     return await members.account("coordinator")
-
-
-def id_of(application: Any) -> dict[str, Any]:
-    return {"application_id": application.application_id}
 
 
 # -- the story -----------------------------------------------------------------------------------------------------
