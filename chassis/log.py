@@ -7,7 +7,7 @@ in.
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import structlog
@@ -51,7 +51,7 @@ def _clean(value: Any) -> Any:
     if isinstance(value, str | int | float):
         return value
     if isinstance(value, Message):
-        learn(value.DESCRIPTOR)
+        learn(cast("Descriptor", value.DESCRIPTOR))
         return _clean(pb.to_json(value))
     if isinstance(value, msgspec.Struct):
         return _clean(msgspec.structs.asdict(value))

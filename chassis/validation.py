@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import protovalidate
 from google.api import annotations_pb2
@@ -49,15 +49,16 @@ def check(request: Message) -> list[Violation]:
     """The rules that `request` breaks. With an `update_mask`, only what the mask names is looked at (AIP-134); with an
     empty one what is given: a oneof of the resource need not be."""
     found = protovalidate.collect_violations(request)
+    message = cast("Descriptor", request.DESCRIPTOR)
     if not found:
         return []
-    broken = [_violation(request.DESCRIPTOR, violation) for violation in found]
+    broken = [_violation(message, violation) for violation in found]
     mask = getattr(request, "update_mask", None)
     if mask is None:
         return broken
     if mask.paths:
         return [one for one in broken if _in_mask(one.field, tuple(mask.paths))]
-    return [one for one in broken if not _is_oneof(request.DESCRIPTOR, one.field)]
+    return [one for one in broken if not _is_oneof(message, one.field)]
 
 
 def _violation(message: Descriptor, violation: Any) -> Violation:
