@@ -80,17 +80,24 @@ def test_every_verb_of_dev_is_documented() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_a_document_names_is_there(path: pathlib.Path) -> None:
-    """Links, files in backticks, and functions of `module.function` form in a file named beside them."""
+    """Links with their headings, files in backticks, and tests, alone or as `file::test`."""
     said = path.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", said):
-        assert (path.parent / target).exists(), f"link to {target}"
-    for name in re.findall(rf"`((?:{TOP})/[^`\s]*)`", said):
-        plain = name.partition("::")[0]
-        if "<" in plain or "…" in plain:
-            continue
-        assert list(ROOT.glob(plain.rstrip("/"))), f"there is no {name}"
-        test = name.partition("::")[2]
-        assert test in (ROOT / plain).read_text() if test else True, f"there is no {name}"
+    for target, heading in re.findall(r"\]\(([^)#:]+)#?([^):]*)\)", said):
+        found = path.parent / target
+        assert found.exists(), f"link to {target}"
+        assert not heading or heading in headings(found), f"link to {target}#{heading}"
+    for name, test in re.findall(rf"`((?:{TOP})/[^`:\s]*)(?:::(\w+))?`", said):
+        if "<" not in name and "…" not in name:
+            assert list(ROOT.glob(name.rstrip("/"))), f"there is no {name}"
+            assert not test or f"def {test}(" in text(name), f"there is no {test} in {name}"
+    for test in re.findall(r"`(test_\w+)`", said):
+        assert any(f"def {test}(" in file.read_text() for file in ROOT.glob("tests/**/test_*.py")), test
+
+
+def headings(path: pathlib.Path) -> set[str]:
+    """As addresses of a page's parts: `Deploy order` is `deploy-order`."""
+    found = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", one).strip().lower().replace(" ", "-") for one in found}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
