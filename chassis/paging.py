@@ -44,7 +44,8 @@ async def page(
     found = collection.find({"$and": [query, after]}).sort("_id", -1 if newest_first else 1).limit(size + 1)
     documents = await found.to_list(None)
     token = _seal(documents[size - 1]["_id"]) if len(documents) > size else ""
-    total = await collection.count_documents(query)
+    whole = not page_token and len(documents) <= size  # then nothing can have come between page and count
+    total = len(documents) if whole else await collection.count_documents(query)
     return Page([from_document(kind, document) for document in documents[:size]], token, total)
 
 

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import grpc
+
 from chassis import client, events, views
 from chassis.tx import Tx
 from wasl.log.v1 import log_pb2, log_pb2_grpc
@@ -20,8 +22,12 @@ Apply = Callable[[Any, events.Event], Awaitable[None]]
 Index = Callable[[Any], Awaitable[None]]
 
 
-class Superseded(RuntimeError):
-    """Another rebuild of the same view was begun later."""
+class Failed(RuntimeError):
+    """The view is what it was; its text says why."""
+
+
+class Superseded(Failed):
+    """Another rebuild of the same view was begun later, or took over first."""
 
 
 async def rebuild(
@@ -36,10 +42,24 @@ async def rebuild(
 
     `index` makes the new generation's indexes before anything is in it.
 
-    Returns the number of events applied. Raises grpc.RpcError when the log cannot be read to its end, Superseded.
+    Returns the number of events applied. Raises Failed when the log cannot be read to its end, Superseded.
     """
     generation = await views.begin(database, view, index)
     building = _Building(database, view, generation)
+    try:
+        applied = await _apply_log(building, view, source, secret, handlers)
+    except grpc.RpcError as error:
+        raise Failed(f"the event log at {source} cannot be read: {error.details()}") from error
+    old = await views.finish(database, view, generation)
+    if old is None:
+        await views.forget(database, view, generation)
+        raise Superseded(f"another rebuild of {view} took over")
+    await asyncio.sleep(KEEP_OLD_SECONDS)
+    await database[old].drop()
+    return applied
+
+
+async def _apply_log(building: "_Building", view: str, source: str, secret: str, handlers: Mapping[str, Apply]) -> int:
     applied, complete = 0, False
     async with client.channel(source) as channel:
         stub = log_pb2_grpc.EventLogServiceStub(channel)
@@ -49,19 +69,10 @@ async def rebuild(
             await building.apply(received, handlers)
             applied += len(received)
             complete = reply.complete
-            _progress(
-                view,
-                applied,
-                reply.entries[-1].position if reply.entries else reply.end_position,
-                reply.end_position,
-            )
+            position = reply.entries[-1].position if reply.entries else reply.end_position
+            _progress(view, applied, position, reply.end_position)
     if not complete:
-        raise RuntimeError(f"the event log at {source} ended before it was complete")
-    old = await views.finish(database, view, generation)
-    if old is None:
-        raise Superseded(f"another rebuild of {view} was begun later")
-    await asyncio.sleep(KEEP_OLD_SECONDS)
-    await database[old].drop()
+        raise Failed(f"the event log at {source} ended before it was complete")
     return applied
 
 

@@ -62,3 +62,10 @@ async def finish(db: Any, view: str, generation: int) -> str | None:
         return_document=ReturnDocument.BEFORE,
     )
     return collection(view, before["live"]) if before else None
+
+
+async def forget(db: Any, view: str, generation: int) -> None:
+    """Drops a generation that another build has overtaken, unless both built the same one."""
+    now = await db.views.find_one({"_id": view})
+    if generation not in (now["live"], now["building"]):
+        await db[collection(view, generation)].drop()

@@ -1,6 +1,8 @@
 """python -m services.matching api|worker|migrate|rebuild"""
 
 import asyncio
+import contextlib
+import sys
 
 from chassis import cli
 from services.matching.config import Config
@@ -15,7 +17,6 @@ def api(config: Config) -> None:
 
 def worker(config: Config) -> None:
     from chassis.worker import run_worker
-
     from services.matching.worker import MatchingWorker
 
     run_worker(MatchingWorker, config)
@@ -26,15 +27,20 @@ def migrate(config: Config) -> None:
     from services.matching import store
 
     async def run() -> None:
-        await store.migrate(mongo.client(config.mongo_uri)[config.database])
+        with contextlib.closing(mongo.client(config.mongo_uri)) as client:
+            await store.migrate(client[config.database])
 
     asyncio.run(run())
 
 
 def rebuild(config: Config) -> None:
+    from chassis.rebuild import Failed
     from services.matching.rebuild import rebuild as run
 
-    asyncio.run(run(config))
+    try:
+        asyncio.run(run(config))
+    except Failed as error:
+        sys.exit(f"nothing has changed: {error}")
 
 
 cli.main(Config, "matching", api=api, worker=worker, migrate=migrate, rebuild=rebuild)

@@ -1,5 +1,7 @@
 """`rebuild`: the participants view from nothing, out of the members service's event log."""
 
+import contextlib
+
 from chassis import mongo
 from chassis.rebuild import rebuild as rebuild_view
 from chassis.worker import handlers
@@ -10,12 +12,13 @@ from services.matching.worker import MatchingWorker
 
 async def rebuild(config: Config) -> None:
     """Prints its progress; readers see the old view until the new one is whole."""
-    applied = await rebuild_view(
-        mongo.client(config.mongo_uri)[config.database],
-        store.PARTICIPANTS,
-        store.index_participants,
-        config.members_address,
-        config.service_secret,
-        handlers(MatchingWorker),
-    )
+    with contextlib.closing(mongo.client(config.mongo_uri)) as client:
+        applied = await rebuild_view(
+            client[config.database],
+            store.PARTICIPANTS,
+            store.index_participants,
+            config.members_address,
+            config.service_secret,
+            handlers(MatchingWorker),
+        )
     print(f"{store.PARTICIPANTS}: rebuilt from {applied} events")

@@ -23,11 +23,12 @@ def migrate(config: Config) -> None:
 
 
 async def _migrate(config: Config) -> None:
-    app = App(config, mongo.client(config.mongo_uri))
-    await store.migrate(app.db)
-    await store.add_first_signing_key(app.db, tokens.new_signing_key())
-    if await usecases.find_credentials(Tx(app.db, None), email=config.coordinator_email) is None:
-        await _add_first_coordinator(app, config)
+    with contextlib.closing(mongo.client(config.mongo_uri)) as client:
+        app = App(config, client)
+        await store.migrate(app.db)
+        await store.add_first_signing_key(app.db, tokens.new_signing_key())
+        if await usecases.find_credentials(Tx(app.db, None), email=config.coordinator_email) is None:
+            await _add_first_coordinator(app, config)
 
 
 async def _add_first_coordinator(app: App, config: Config) -> None:
