@@ -16,9 +16,7 @@ Each side runs in the set-up that was best for it on two cores; ours is that of 
 
 import asyncio
 import datetime
-import json
 import pathlib
-import random
 import sys
 import uuid
 from collections.abc import Callable
@@ -27,23 +25,19 @@ from typing import Any
 import grpc
 import httpx
 
-from bench import load
+from bench import data, load
 from bench.report import finish, in_turn, median, table
 from bench.stack import Stack
 from chassis import mongo, settings
 from chassis.ids import new_id
 from chassis.servers import free_port
-from chassis.values import LocalizedText
-from services.members import store, tokens
 from services.members.config import Config
-from services.members.model import MEMBER, Account, Organization, OrganizationProfile
+from services.members.model import MEMBER, Organization
 from wasl.members.v1 import members_pb2 as m
 
 ORGANIZATIONS = 500
 METHOD = "/wasl.members.v1.MembersService/GetOrganization"
 NAMEKO_WORKERS = 64  # green threads of each process: more than connections, so that none waits for one
-NAMES = [("جامعة حلب", "University of Aleppo"), ("جامعة دمشق", "Damascus University"), ("وصل", "Wasl"),
-         ("مدارس الأمل", "Schools of Hope"), ("بيت المعلم", "The Teacher's House")]  # fmt: skip
 
 
 def main(*, quick: bool) -> None:
@@ -57,7 +51,7 @@ def main(*, quick: bool) -> None:
         peers = _start_peers(stack, config.database)
         bare = _start_bare(stack, config.database)
         reads = _write(stack.folder / "reads", [f"GET /v1/organizations/{one}" for one in ids])
-        writes = _write(stack.folder / "writes", [f"POST /v1/applications {body}" for body in _applications()])
+        writes = _write(stack.folder / "writes", [f"POST /v1/applications {body}" for body in data.applications(100)])
         calls = [m.GetOrganizationRequest(organization_id=one).SerializeToString().hex() for one in ids]
         messages = _write(stack.folder / "messages", calls)
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -115,11 +109,11 @@ def _start_bare(stack: Stack, database: str) -> str:
 
 # -- data ----------------------------------------------------------------------------------------------------------
 async def _prepare(config: Config) -> tuple[list[str], str]:
-    """Organizations as the service stores them; their ids, and an access token of one of its accounts."""
+    """Organizations as the service stores them; their ids, and an access token of a member."""
     client = mongo.client(config.mongo_uri)
     db, joined = client[config.database], datetime.datetime(2026, 3, 1, 8, 30, 0, 125_000, datetime.UTC)
     documents = []
-    for profile in profiles(ORGANIZATIONS):
+    for profile in data.profiles(ORGANIZATIONS):
         one = Organization(
             organization_id=new_id(),
             account_id=new_id(),
@@ -130,45 +124,9 @@ async def _prepare(config: Config) -> tuple[list[str], str]:
         )
         documents.append({**mongo.to_document(one), "at": 1})
     await db.organizations.insert_many(documents)
-    account = Account(
-        account_id=new_id(), email="bench@wasl.example", password_hash="", create_time=joined, roles=(MEMBER,)
-    )
-    jwk = await store.find_signing_key(db)
-    if jwk is None:
-        raise RuntimeError("migrate has made no signing key")
+    token = await data.access_token(db, config, MEMBER)
     client.close()
-    return [document["_id"] for document in documents], tokens.access_token(jwk, account, config)
-
-
-def profiles(count: int) -> list[OrganizationProfile]:
-    choose = random.Random(7)
-    found = []
-    for number in range(count):
-        ar, en = choose.choice(NAMES)
-        found.append(
-            OrganizationProfile(
-                display_name=LocalizedText(ar=f"{ar} {number}", en=f"{en} {number}"),
-                type_code=choose.choice(["431", "437", "441"]),
-                place_code=f"SY{choose.randint(1, 14):02}",
-                homepage_uri=f"https://organization-{number}.example/ar",
-            )
-        )
-    return found
-
-
-def _applications() -> list[str]:
-    """Bodies of POST /v1/applications."""
-    statement = {"ar": "نريد أن نعلّم ونتعلّم مع الشبكة", "en": "We want to teach and to learn with the network"}
-    bodies = []
-    for one in profiles(100):
-        organization = {
-            "displayName": {"ar": one.display_name.ar, "en": one.display_name.en},
-            "typeCode": one.type_code,
-            "placeCode": one.place_code,
-            "homepageUri": one.homepage_uri,
-        }
-        bodies.append(json.dumps({"organization": organization, "statement": statement}, ensure_ascii=False))
-    return bodies
+    return [document["_id"] for document in documents], token
 
 
 def _write(path: pathlib.Path, lines: list[str]) -> pathlib.Path:
@@ -183,7 +141,7 @@ def _check_same_answers(sides: dict[str, str], ids: list[str], headers: dict[str
 
         def answer(url: str) -> tuple[Any, Any]:
             read = client.get(f"{url}/v1/organizations/{ids[0]}").raise_for_status().json()
-            written = client.post(f"{url}/v1/applications", content=_applications()[0]).raise_for_status().json()
+            written = client.post(f"{url}/v1/applications", content=data.applications(100)[0]).raise_for_status().json()
             own = {name: bool(written.pop(name)) for name in ("applicationId", "accountId", "createTime")}
             return read, (own, written)
 

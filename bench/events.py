@@ -26,7 +26,7 @@ import grpc
 import pymongo
 from kombu import Connection
 
-from bench.api import profiles
+from bench import data
 from bench.report import finish, in_turn, median, table
 from bench.stack import Stack
 from chassis import events, mongo, outbox, pb, settings, topology
@@ -36,9 +36,9 @@ from chassis.ids import new_id
 from chassis.publisher import Outgoing, Publisher
 from chassis.servers import Process, wait_until
 from services.matching import store as matching_store
-from services.members import store, tokens, usecases
+from services.members import usecases
 from services.members.config import Config
-from services.members.model import COORDINATOR, Account
+from services.members.model import COORDINATOR
 from wasl.members.v1 import events_pb2, members_pb2_grpc
 from wasl.members.v1 import members_pb2 as m
 from wasl.type.v1.localized_text_pb2 import LocalizedText
@@ -161,7 +161,7 @@ def _joined(count: int) -> list[Document]:
     """CloudEvents of `count` organizations that joined."""
     now = datetime.datetime.now(datetime.UTC)
     found = []
-    for profile in profiles(count):
+    for profile in data.profiles(count):
         member = events_pb2.Member(
             member_id=new_id(),
             kind=events_pb2.ORGANIZATION,
@@ -230,11 +230,8 @@ def _approve(stack: Stack, client: pymongo.MongoClient[Document], matching: _Sid
 async def _submit(config: Config, count: int) -> tuple[list[str], str]:
     """Ids of submitted applications, and a coordinator's access token."""
     app = App(config, mongo.client(config.mongo_uri))
-    jwk = await store.find_signing_key(app.db)
-    if jwk is None:
-        raise RuntimeError("migrate has made no signing key")
     ids = []
-    for profile in profiles(count):
+    for profile in data.profiles(count):
         email = f"{new_id()}@wasl.example"
         account = await app.run(usecases.create_account, account={"email": email}, password_hash="")
         by = Caller(account.account_id)
@@ -246,11 +243,7 @@ async def _submit(config: Config, count: int) -> tuple[list[str], str]:
         draft = await app.run(usecases.create_application, application={"organization": organization}, by=by)
         await app.run(usecases.submit_application, application_id=draft.application_id, etag="", by=by)
         ids.append(draft.application_id)
-    coordinator = Account(
-        account_id=new_id(), email="", password_hash="", create_time=datetime.datetime.now(datetime.UTC),
-        roles=(COORDINATOR,),
-    )  # fmt: skip
-    return ids, tokens.access_token(jwk, coordinator, config)
+    return ids, await data.access_token(app.db, config, COORDINATOR)
 
 
 # -- the result ----------------------------------------------------------------------------------------------------
