@@ -53,6 +53,7 @@ _TRANSACTION: dict[str, Any] = {
 # These are transient even without a label: NoSuchTransaction, TransactionTooOld, WriteConflict, LockTimeout,
 # MaxTimeMSExpired, ExceededTimeLimit, SnapshotUnavailable, and every way to say "not primary" or "shutting down".
 _TRANSIENT = {251, 225, 112, 24, 50, 262, 246, 91, 189, 10107, 11600, 11602, 13435, 13436}
+NAMESPACE_EXISTS = 48
 _BUILTIN = (datetime, bytes)  # BSON has them
 _log = structlog.get_logger(__name__)
 
@@ -124,6 +125,16 @@ async def _once(client: Client, body: Callable[[AsyncIOMotorClientSession], Awai
         else:
             with contextlib.suppress(PyMongoError):
                 await session.end_session()  # aborts what is open; after an error it is never used again
+
+
+async def ensure_collections(db: Any, *names: str) -> None:
+    """Makes those that are missing: one made inside of a transaction would let its first users conflict."""
+    for name in names:
+        try:
+            await db.create_collection(name, check_exists=False)
+        except OperationFailure as error:
+            if error.code != NAMESPACE_EXISTS:
+                raise
 
 
 def to_document(struct: msgspec.Struct) -> Document:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chassis import app, eventlog, inbox, outbox, views
+from chassis import app, eventlog, inbox, mongo, outbox, views
 from chassis.mongo import from_document, to_document
 from chassis.paging import Page, page
 from chassis.tx import Tx
@@ -13,10 +13,7 @@ PARTICIPANTS = "participants"
 
 async def migrate(db: Any) -> None:
     """Collections and indexes; run before the first process of a new version, as often as one likes."""
-    existing = await db.list_collection_names()
-    for name in ("requests", "outbox", "log", "inbox"):
-        if name not in existing:
-            await db.create_collection(name)
+    await mongo.ensure_collections(db, "requests", "outbox", "log", "inbox")
     await app.ensure_indexes(db)
     await outbox.ensure_indexes(db)
     await eventlog.ensure_indexes(db)

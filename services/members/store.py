@@ -6,7 +6,7 @@ from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
-from chassis import app, eventlog, outbox
+from chassis import app, eventlog, mongo, outbox
 from chassis.paging import Page, page
 from chassis.tx import Tx
 from services.members.model import (
@@ -28,19 +28,8 @@ from services.members.model import (
 
 async def migrate(db: Any) -> None:
     """Collections and indexes; run before the first process of a new version, as often as one likes."""
-    existing = await db.list_collection_names()
-    for name in (
-        "accounts",
-        "sessions",
-        "applications",
-        "people",
-        "organizations",
-        "requests",
-        "outbox",
-        "log",
-    ):
-        if name not in existing:
-            await db.create_collection(name)
+    aggregates = ("accounts", "sessions", "applications", "people", "organizations")
+    await mongo.ensure_collections(db, *aggregates, "requests", "outbox", "log")
     await app.ensure_indexes(db)
     await outbox.ensure_indexes(db)
     await eventlog.ensure_indexes(db)
