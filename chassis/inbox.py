@@ -76,17 +76,21 @@ async def _together(client: Client, db: Any, handler: str, events: list[Event], 
             raise _AlreadyApplied from error
         for event in events:
             tx.cause = event
-            context = {"correlation_id": event.correlation_id, "event_id": event.id}
-            with structlog.contextvars.bound_contextvars(**context), tracing.consume(event, handler):
+            # Bound, and never unbound: the context is this batch's own (chassis/green.py) and ends with it.
+            structlog.contextvars.bind_contextvars(correlation_id=event.correlation_id, event_id=event.id)
+            with tracing.consume(event, handler):
                 await handle(tx, event)
         await tx.flush()
 
     await run_transaction(client, body)
     APPLIED.labels(handler).inc(len(events))
-    now = datetime.now(UTC)
+    now, lag = datetime.now(UTC), LAG.labels(handler)
     for event in events:
-        LAG.labels(handler).observe(max((now - event.time).total_seconds(), 0))
-    _log.debug("events.applied", handler=handler, count=len(events))
+        lag.observe(max((now - event.time).total_seconds(), 0))
+    structlog.contextvars.unbind_contextvars("correlation_id", "event_id")
+    # One line for the batch: a correlation id leads from the caller's answer to here.
+    applied = [{"event_id": event.id, "correlation_id": event.correlation_id} for event in events]
+    _log.info("events.applied", handler=handler, events=applied)
 
 
 async def ensure_indexes(db: Any) -> None:

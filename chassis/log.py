@@ -102,8 +102,13 @@ def _json(event: MutableMapping[str, Any], **_: Any) -> str:
 
 def configure(service: str, process: str, level: str = "info") -> None:
     """Once, at the start of a process. Standard library loggers end in the same lines."""
+
+    def name_process(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {"service": service, "process": process, **event}  # no context variables: a greenlet has its own
+
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        name_process,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         redact,
@@ -132,5 +137,3 @@ def configure(service: str, process: str, level: str = "info") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(service=service, process=process)

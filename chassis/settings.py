@@ -6,7 +6,7 @@
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -27,7 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audience: str = "wasl"  # `aud` of access tokens
     jwks_url: str = "http://127.0.0.1:8080/.well-known/jwks.json"  # where the public keys of access tokens are
     service_secret: str = ""  # what services show each other; empty: internal methods are refused
-    log_level: str = "info"  # debug, info, warning or error
+    log_level: Literal["debug", "info", "warning", "error"] = "info"  # of the lines that are written
     otlp_endpoint: str = ""  # OTLP over HTTP, such as http://collector:4318; empty: no traces
     drain_seconds: float = 0.0  # between NOT_SERVING and the end, for the gateway to notice
     grace_seconds: float = 8.0  # for calls and deliveries that are running when the process is asked to stop

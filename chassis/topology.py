@@ -27,6 +27,7 @@ DELAYS = (1, 5, 30)  # seconds before attempts 2, 3, and 4 to 6
 SETTLE_SECONDS = float(os.environ.get("WASL_QUEUE_SETTLE_SECONDS", "2"))  # shorter only where no broker is killed
 DELIVERY_LIMIT = 50  # counts what the broker took back (crashed workers), not failures of a handler
 UNROUTED = "wasl.unrouted"
+UNROUTED_KEPT = 10_000  # messages
 _QUORUM = {"x-queue-type": "quorum"}
 _SAFE_DEAD_LETTER = {
     **_QUORUM,
@@ -68,7 +69,13 @@ def retry_queue(seconds: int) -> Queue:
 
 
 def unrouted_queue() -> Queue:
-    return Queue(UNROUTED, Exchange(UNROUTED, "fanout", durable=True), durable=True, queue_arguments=_QUORUM)
+    """The newest events that nobody hears, to look at; the event log has all of them."""
+    return Queue(
+        UNROUTED,
+        Exchange(UNROUTED, "fanout", durable=True),
+        durable=True,
+        queue_arguments={**_QUORUM, "x-max-length": UNROUTED_KEPT, "x-overflow": "drop-head"},
+    )
 
 
 def parking_queue(consumer: str, broker_major: int) -> Queue:
