@@ -1,9 +1,8 @@
 """The matching worker: keeps the participants view up to date with what members announce."""
 
-from chassis.worker import Worker, on
-
 from chassis.events import Event
 from chassis.tx import Tx
+from chassis.worker import Worker, on
 from services.matching import usecases
 from wasl.members.v1.events_pb2 import MemberJoined, MemberUpdated
 

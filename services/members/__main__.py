@@ -15,7 +15,6 @@ def api(config: Config) -> None:
 
 def worker(config: Config) -> None:
     from chassis.worker import run_worker
-
     from services.members.worker import MembersWorker
 
     run_worker(MembersWorker, config)
