@@ -44,10 +44,6 @@ class Lane:
         self.busy = False
 
 
-def body_of(message: Any) -> bytes:
-    return message.body if isinstance(message.body, bytes) else str(message.body).encode()
-
-
 def next_life(consumer: str, handler: str, delivery: Delivery, error: Exception) -> Outgoing:
     """The message that takes a failed delivery's place. `handler` is the event type that names the queue."""
     message, home = delivery.message, f"{consumer}.{handler}"
@@ -76,9 +72,9 @@ def next_life(consumer: str, handler: str, delivery: Delivery, error: Exception)
     return Outgoing(
         exchange,
         key,
-        body_of(message),
+        message.body,
         message.properties.get("message_id") or new_id(),  # an operator must be able to name it
-        message.content_type or "application/octet-stream",
+        message.properties.get("content_type", "application/octet-stream"),
         headers,
     )
 

@@ -18,7 +18,6 @@ import msgspec
 from amqp.exceptions import NotFound
 
 from chassis import settings, topology
-from chassis.delivery import body_of
 from chassis.publisher import FAILURES, Outgoing, Publisher, connect
 
 LANGUAGE = next(
@@ -81,6 +80,7 @@ def waiting(connection: Any, consumers: list[str]) -> Iterator[Parked]:
     """Everything that is parked now, held by the connection until it is acked or the connection closes."""
     for consumer in consumers:
         channel = connection.channel()
+        channel.auto_decode = False
         try:
             while (message := channel.basic_get(topology.parking_name(consumer))) is not None:
                 yield Parked.of(consumer, message)
@@ -93,12 +93,12 @@ def replay(publisher: Publisher, one: Parked) -> bool:
     headers = topology.own_headers(one.message.properties.get("application_headers", {}))
     headers = {name: value for name, value in headers.items() if not name.startswith("wasl-")}
     content_type = one.message.properties.get("content_type", "application/octet-stream")
-    out = Outgoing("", one.home, body_of(one.message), one.id, content_type, headers)
+    out = Outgoing("", one.home, one.message.body, one.id, content_type, headers)
     return publisher.publish([out]) == {0}
 
 
 def show(one: Parked) -> None:
-    body = body_of(one.message).decode(errors="replace")
+    body = one.message.body.decode(errors="replace")
     with contextlib.suppress(ValueError):  # which may be why it is here
         body = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     fields = (one.id, one.consumer, one.event_type, one.attempts, one.since, one.reason)

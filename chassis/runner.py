@@ -5,6 +5,7 @@ must still end the process (so: a deadline); Nameko is imported after the hub is
 """
 
 import asyncio
+import gc
 import os
 import signal
 from typing import Any
@@ -61,6 +62,9 @@ def run(worker: type[Worker], settings: Settings) -> None:
         green.on_signal(number, stop)
     probes = asyncio.ensure_future(http.serve(http.probes(ready), settings.bind, settings.http_port), loop=loop)
     runner.start()
+    gc.collect()
+    gc.freeze()  # what a process begins with stays for good,
+    gc.set_threshold(20_000, 20, 20)  # and what a delivery makes dies at once: together a tenth of the CPU time
     _log.info("worker.started", handlers=len(worker.subscriptions()))
     try:
         runner.wait()
