@@ -113,7 +113,7 @@ class EventConsumer(SharedExtension):  # type: ignore[misc]
                 channel.auto_decode = False  # an event is bytes
                 self._channel = channel
                 tags = [
-                    # Without kombu's Consumer: its layers cost as much again as reading the delivery.
+                    # Without kombu's Consumer, which wraps each message once more.
                     channel.basic_consume(handler.queue.name, callback=functools.partial(self._arrived, handler))
                     for handler in self.handlers
                 ]
