@@ -21,9 +21,6 @@ local function violation_of(sentence)
 end
 
 function envoy_on_response(handle)
-  if not handle:headers():get("x-wasl-refusal") then
-    return
-  end
   local body = handle:body()
   local headers = handle:headers()
   headers:remove("x-wasl-refusal")

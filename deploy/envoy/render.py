@@ -85,6 +85,21 @@ def origins(value: str) -> list[str]:
     return found
 
 
+@dataclasses.dataclass(frozen=True)
+class Collector:
+    """Where traces go: `url` without a path, and its host and port."""
+
+    url: str
+    address: tuple[str, int]
+
+
+def collector(value: str) -> Collector:
+    match = re.fullmatch(r"(http://([^/]+))/?", value)
+    if not match:
+        raise ValueError("must be http://host:port")
+    return Collector(match[1], endpoints(match[2])[0])
+
+
 def path(value: str) -> str:
     if not re.fullmatch(r"/[!-~]+", value):
         raise ValueError("must be an absolute path")
@@ -134,6 +149,7 @@ SETTINGS = [
     Setting("WASL_GATEWAY_WRITE_TIMEOUT", "15", seconds, "writes and the portal, seconds"),
     Setting("WASL_GATEWAY_HEALTH_INTERVAL", "1", seconds, "between health checks; a service drains for two of them"),
     Setting("WASL_GATEWAY_MAX_CONNECTIONS", "10000", between(1, 10**6), "clients' connections at once"),
+    Setting("WASL_OTLP_ENDPOINT", "", collector, "takes traces by OTLP over HTTP: http://host:port; empty: no traces"),
     Setting("WASL_GATEWAY_ACCESS_LOG", "stdout", log_path, "stdout, off or a file: one JSON object a line"),
 ]
 OFFSETS = {"members": 20, "matching": 40}  # of a service's first api process from WASL_PORT_BASE, as ./dev starts it

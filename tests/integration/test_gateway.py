@@ -274,6 +274,7 @@ def test_what_is_no_http_gets_the_same_shape(stack: Stack, raw: bytes) -> None:
         head, _, body = connection.recv(10_000).decode().partition("\r\n\r\n")
     assert head.startswith("HTTP/1.1 400")
     assert json.loads(body)["details"][0]["reason"] == "MALFORMED_REQUEST"
+    assert "null" not in body
 
 
 def test_too_many_headers_are_refused(client: httpx.Client) -> None:

@@ -3,11 +3,13 @@
 import asyncio
 import collections
 import datetime
+import http.server
 import json
 import pathlib
 import signal
 import ssl
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -262,6 +264,43 @@ async def test_two_instances(behind: Behind, subtests: pytest.Subtests) -> None:
         assert 5 <= answers.count(503) <= 7, answers  # after the fifth, and what comes before all threads know
         assert set(answers[-10:]) == {200}, answers
         assert gateway.statistic("cluster.members.outlier_detection.ejections_enforced_total") > 0
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[str, list[bytes]]]:
+    """The address of one that takes traces, and what it has taken."""
+    taken: list[bytes] = []
+
+    class Collector(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            while size := int(self.rfile.readline(), 16):  # Envoy sends chunks
+                taken.append(self.rfile.read(size + 2))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing into the tests' output."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Collector) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", taken
+        server.shutdown()
+        thread.join()
+
+
+def test_traces(behind: Behind, collector: tuple[str, list[bytes]]) -> None:
+    endpoint, taken = collector
+    _, members = behind.double("a")
+    client = behind.gateway(f"127.0.0.1:{members}", OTLP_ENDPOINT=endpoint).client()
+    await_double(client, "a")
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    for _ in range(6):  # Envoy sends them by the half-dozen
+        seen = told(client.get("/v1/organizations/x", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"}))
+        assert trace in str(seen["traceparent"]), "the service goes on with the caller's trace"
+        assert "b7ad6b7169203331" not in str(seen["traceparent"]), "below the gateway's own span"
+    wait_until(lambda: bytes.fromhex(trace) in b"".join(taken), 10, "spans")
+    assert b"gateway" in b"".join(taken)
 
 
 def test_tls(behind: Behind) -> None:
