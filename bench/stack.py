@@ -29,6 +29,7 @@ class Stack(contextlib.ExitStack):
             "WASL_AMQP_URI": self.rabbit.uri,
             "WASL_STATE_DIR": str(self.folder / "state"),
             "WASL_QUEUE_SETTLE_SECONDS": "0.1",  # nobody kills this broker
+            "WASL_ACCESS_TOKEN_SECONDS": "86400",  # a slow machine takes longer than ten minutes
         }
 
     def start_servers(self) -> None:
