@@ -38,7 +38,7 @@ def same(value: Any) -> Any:
 def to_pb(kind: type[M], value: object) -> M:
     """`value`'s attributes as a message of `kind`; None is unset, an etag is the version; input only is left out.
 
-    Raises AttributeError when the Struct lacks a field of the message: tests/contract compares them.
+    Raises AttributeError when the Struct lacks a field of the message: tests/unit/test_pb.py compares them.
     """
     return kind(
         **{
