@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-import httpx
 import msgspec
 import structlog
 from joserfc import jwt
@@ -104,8 +103,8 @@ class Verifier:
     async def _fetch(self) -> None:
         try:
             self._keys = KeySet.import_key_set(cast("Any", await self._load()))
-        except (httpx.HTTPError, errors.Error, JoseError, ValueError, TypeError, KeyError) as error:
-            _log.warning("no keys to verify tokens with", error=f"{type(error).__name__}: {error}")
+        except (errors.Error, JoseError, ValueError, TypeError, KeyError) as error:
+            _log.warning("no keys to verify tokens with", error=repr(error.__cause__ or error))
 
     def _missing(self, kid: Any) -> bool:
         return all(key.kid != kid for key in self._keys.keys)
@@ -117,11 +116,15 @@ def _base64url(part: str) -> bytes:
 
 def fetch(url: str) -> LoadKeys:
     """Loads the key set from `url`."""
+    import httpx  # a quarter of the time that an api takes to start, and a service with keys of its own needs none
+
     client = httpx.AsyncClient(timeout=2.0, trust_env=False)
 
     async def load() -> dict[str, Any]:
-        reply = await client.get(url)
-        reply.raise_for_status()
+        try:
+            reply = (await client.get(url)).raise_for_status()
+        except httpx.HTTPError as error:
+            raise errors.Unavailable from error
         document: dict[str, Any] = reply.json()
         return document
 
