@@ -27,7 +27,7 @@ import pymongo
 from kombu import Connection
 
 from bench import data
-from bench.report import finish, in_turn, median, table
+from bench.report import finish, in_turn, median, ratio, table
 from bench.stack import Stack
 from chassis import events, mongo, outbox, pb, settings, topology
 from chassis.app import App
@@ -66,7 +66,7 @@ def main(*, quick: bool) -> None:
             relayed = in_turn({"wasl": lambda: _relay(stack, client, sides["wasl"], count)}, rounds)
             print(f"\n{approvals} approvals, one after the other")
             latency = _approve(stack, client, sides["wasl"], approvals)
-    _tell({name: median(found) for name, found in rates.items()}, median(relayed["wasl"]), latency)
+    _tell(rates, median(relayed["wasl"]), latency)
 
 
 class Rate(float):
@@ -247,13 +247,14 @@ async def _submit(config: Config, count: int) -> tuple[list[str], str]:
 
 
 # -- the result ----------------------------------------------------------------------------------------------------
-def _tell(rates: dict[str, float], relayed: float, latency: list[list[float]]) -> None:
-    table("events", ["per second", "wasl / it"], {name: [rate, rates["wasl"] / rate] for name, rate in rates.items()})
+def _tell(rates: dict[str, list[Rate]], relayed: float, latency: list[list[float]]) -> None:
+    ratios = {name: ratio(rates["wasl"], found) for name, found in rates.items()}
+    table("events", ["per second", "wasl / it"], {name: [median(rates[name]), ratios[name]] for name in rates})
     print(f"\nfrom the outbox, through the relay: {relayed:,.0f} per second")
     answers, views = ([each[part] for each in latency] for part in (0, 1))
-    figures = {f"{name}_per_s": rate for name, rate in rates.items()} | {"outbox_to_effect_per_s": relayed}
+    figures = {f"{name}_per_s": median(found) for name, found in rates.items()} | {"outbox_to_effect_per_s": relayed}
     for name, values in {"approval_to_answer": answers, "approval_to_view": views}.items():
         cuts = statistics.quantiles(values, n=100, method="inclusive")
         figures |= {f"{name}_p50_ms": cuts[49], f"{name}_p99_ms": cuts[98]}
         print(f"{name:20} p50 {cuts[49]:6.1f} ms   p99 {cuts[98]:6.1f} ms")
-    finish("events", {f"events/{name}": rates["wasl"] / rates[name] for name in rates if name != "wasl"}, figures)
+    finish("events", {f"events/{name}": found for name, found in ratios.items() if name != "wasl"}, figures)

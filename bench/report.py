@@ -19,6 +19,11 @@ def in_turn(sides: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list
     return results
 
 
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Ours over theirs, round by round: what the machine does to a round, it does to both."""
+    return median([mine / other for mine, other in zip(ours, theirs, strict=True)])
+
+
 def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import envoy  # type: ignore[import-untyped]
 import httpx
 
+from chassis import process
 from chassis.servers import Mongo, Process, Rabbit, free_port, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -21,6 +22,7 @@ class Stack(contextlib.ExitStack):
 
     def __init__(self) -> None:
         super().__init__()
+        process.run_in_batches()  # what is started inherits it, and no peer is scheduled worse than our processes
         folder = tempfile.TemporaryDirectory(prefix="wasl-bench-", ignore_cleanup_errors=True)
         self.folder = pathlib.Path(self.enter_context(folder))
         self.mongo, self.rabbit = Mongo(self.folder), Rabbit(self.folder)

@@ -15,6 +15,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from chassis import errors, pb
 from chassis.call import caller
 from chassis.ids import new_id
+from chassis.loader import Loader
 from chassis.mongo import run_transaction
 from chassis.paging import Page
 from chassis.settings import Settings
@@ -43,10 +44,11 @@ class App:
             client,
             client[settings.database],
         )
+        self._loader = Loader(self.db)
 
     async def read(self, usecase: Usecase, kind: type[M], request: Message, **known: Any) -> M:
         """A `kind` made of `await usecase(tx, **fields of the request, **known)`, outside of a transaction."""
-        return _reply(kind, await usecase(Tx(self.db, None), **pb.fields(request), **known))
+        return _reply(kind, await usecase(Tx(self.db, None, loader=self._loader), **pb.fields(request), **known))
 
     async def write(self, usecase: Usecase, kind: type[M], request: Message, **known: Any) -> M:
         """The same in one transaction. A `request_id` that was answered before gets the same answer again."""

@@ -6,6 +6,7 @@ in.
 
 import asyncio
 import atexit
+import datetime
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -46,7 +47,10 @@ def correlation_id() -> str:
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name, value in event.items():
-        event[name] = REDACTED if name in _sensitive else _clean(value)
+        if name in _sensitive:
+            event[name] = REDACTED
+        elif not isinstance(value, str | int | float):
+            event[name] = _clean(value)
     return event
 
 
@@ -103,16 +107,12 @@ def _json(event: MutableMapping[str, Any], **_: Any) -> str:
 def configure(service: str, process: str, level: str = "info") -> None:
     """Once, at the start of a process. Standard library loggers end in the same lines."""
 
-    def name_process(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        return {"service": service, "process": process, **event}  # no context variables: a greenlet has its own
+    def say_who_and_when(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        now = datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z")
+        # No context variables for the process: a greenlet has its own.
+        return {"timestamp": now, "level": method, "service": service, "process": process, **event}
 
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        name_process,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        redact,
-    ]
+    shared: list[Any] = [structlog.contextvars.merge_contextvars, say_who_and_when, redact]
     lines = Lines(sys.stdout)
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(

@@ -10,6 +10,7 @@ Each function compiles a plan for a message type once. tests/unit/test_pb.py com
 import base64
 import datetime
 import functools
+import operator
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -40,33 +41,30 @@ def to_pb(kind: type[M], value: object) -> M:
 
     Raises AttributeError when the Struct lacks a field of the message: tests/unit/test_pb.py compares them.
     """
-    return kind(
-        **{
-            name: convert(found)
-            for name, read, convert in _outward(kind.DESCRIPTOR)
-            if (found := read(value)) is not None
-        }
-    )
+    return kind(**_outward(kind.DESCRIPTOR)(value))
 
 
 @functools.cache
-def _outward(message: Descriptor) -> list[tuple[str, Convert, Convert]]:
-    plan: list[tuple[str, Convert, Convert]] = []
+def _outward(message: Descriptor) -> Callable[[Any], dict[str, Any]]:
+    """From a Struct to the keyword arguments of its message; a message in it is a dict, which the library takes."""
+    plan: list[tuple[str, Convert, Convert | None]] = []
     for field in message.fields:
         if _is_input_only(field):
             continue
         if field.name == "etag":
-            plan.append(("etag", lambda value: value.version, str))
+            plan.append(("etag", operator.attrgetter("version"), str))
         else:
-            plan.append((field.name, _reader(field.name), _each(field, _outward_one(field))))
-    return plan
+            convert = _each(field, _outward_one(field))
+            plan.append((field.name, operator.attrgetter(field.name), None if convert is same else convert))
 
+    def arguments(value: Any) -> dict[str, Any]:
+        found = {}
+        for name, read, convert in plan:
+            if (one := read(value)) is not None:
+                found[name] = convert(one) if convert else one
+        return found
 
-def _reader(name: str) -> Convert:
-    def read(value: Any) -> Any:
-        return getattr(value, name)
-
-    return read
+    return arguments
 
 
 def _outward_one(field: FieldDescriptor) -> Convert:
@@ -76,8 +74,12 @@ def _outward_one(field: FieldDescriptor) -> Convert:
         return same
     if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
         return timestamp
-    kind = message_factory.GetMessageClass(field.message_type)
-    return lambda value: to_pb(kind, value)
+    message = field.message_type
+
+    def nested(value: Any) -> dict[str, Any]:
+        return _outward(message)(value)  # not made before: a message may hold its own kind
+
+    return nested
 
 
 def _number_of(enum: EnumDescriptor) -> Convert:

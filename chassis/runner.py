@@ -5,7 +5,6 @@ must still end the process (so: a deadline); Nameko is imported after the hub is
 """
 
 import asyncio
-import gc
 import os
 import signal
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import structlog
 from pymongo.errors import PyMongoError
 
-from chassis import green, http, mongo, topology
+from chassis import green, http, mongo, process, topology
 from chassis.settings import Settings
 from chassis.worker import Subscription, Worker
 
@@ -62,9 +61,7 @@ def run(worker: type[Worker], settings: Settings) -> None:
         green.on_signal(number, stop)
     probes = asyncio.ensure_future(http.serve(http.probes(ready), settings.bind, settings.http_port), loop=loop)
     runner.start()
-    gc.collect()
-    gc.freeze()  # what a process begins with stays for good,
-    gc.set_threshold(20_000, 20, 20)  # and what a delivery makes dies at once: measured: a tenth of the CPU time
+    process.keep_what_is_loaded()
     _log.info("worker.started", handlers=len(worker.subscriptions()))
     try:
         runner.wait()

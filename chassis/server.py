@@ -6,6 +6,7 @@ What a method may be called by is read from the contract; a method that declares
 """
 
 import asyncio
+import functools
 import hmac
 import signal
 import time
@@ -24,7 +25,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from pymongo.errors import PyMongoError
 from structlog.contextvars import bind_contextvars
 
-from chassis import errors, http, identity, ids, log, mongo, tracing, validation
+from chassis import errors, http, identity, ids, log, mongo, process, tracing, validation
 from chassis.app import App
 from chassis.call import SECRET_HEADER, Caller, caller, set_caller
 from chassis.settings import Settings
@@ -39,6 +40,7 @@ _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 _log = structlog.get_logger(__name__)
 _seconds = Histogram("wasl_call_seconds", "Duration of calls", ["method", "code"])
+_timer = functools.cache(_seconds.labels)
 _in_flight = Gauge("wasl_calls_in_flight", "Calls being answered")
 _shed = Counter("wasl_calls_shed_total", "Calls refused because too many were being answered")
 
@@ -76,6 +78,7 @@ class Guard:
 
     def __init__(self, settings: Settings, verifier: identity.Verifier) -> None:
         self._settings, self._verifier, self._running = settings, verifier, 0
+        _in_flight.set_function(lambda: self._running)
 
     def wrap(self, service: str, handlers: dict[str, Any]) -> dict[str, Any]:
         described = descriptor_pool.Default().FindServiceByName(service).methods_by_name
@@ -109,7 +112,6 @@ class Guard:
             metadata = _begin(context)
             began, code = time.perf_counter(), "OK"
             self._running += 1
-            _in_flight.set(self._running)
             try:
                 if self._running > self._settings.max_in_flight:
                     _shed.inc()
@@ -190,7 +192,7 @@ def _begin(context: Any) -> dict[str, str]:
 
 def _end(path: str, code: str, began: float) -> None:
     took = time.perf_counter() - began
-    _seconds.labels(path, code).observe(took)
+    _timer(path, code).observe(took)
     _log.info("call", method=path, code=code, ms=round(took * 1000, 1))
 
 
@@ -243,6 +245,7 @@ class _Registry:
         """Generated code registers everything twice; the other way is enough."""
 
     def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
+        # As generic handlers: for every call, grpc.aio waits on a task for each registered method.
         guarded = self._guard.wrap(service, handlers)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, guarded),))
         self.services.append(service)
@@ -301,6 +304,7 @@ async def _serve(
     probes = asyncio.create_task(http.serve(http.probes(ready), settings.bind, settings.http_port))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    process.keep_what_is_loaded()
     _log.info("serving", grpc_port=running.port, http_port=settings.http_port)
     await stop.wait()
     _log.info("draining")

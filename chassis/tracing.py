@@ -5,7 +5,7 @@ out over OTLP/HTTP, since a worker must not load grpc.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from opentelemetry import propagate, trace
 from opentelemetry.trace import SpanKind
@@ -45,34 +45,25 @@ def traceparent() -> str:
     return carrier.get("traceparent", "")
 
 
-@contextlib.contextmanager
-def _span(name: str, kind: SpanKind, carrier: Mapping[str, str], **attributes: str) -> Iterator[None]:
+Span = contextlib.AbstractContextManager[object]
+_NO_SPAN: Span = contextlib.nullcontext()
+
+
+def _span(name: str, kind: SpanKind, carrier: Mapping[str, str], **attributes: str) -> Span:
     if _tracer is None:
-        yield
-        return
-    with _tracer.start_as_current_span(name, propagate.extract(carrier), kind=kind, attributes=attributes):
-        yield
+        return _NO_SPAN
+    return _tracer.start_as_current_span(name, propagate.extract(carrier), kind=kind, attributes=attributes)
 
 
-def serve(method: str, metadata: Mapping[str, str]) -> contextlib.AbstractContextManager[None]:
+def serve(method: str, metadata: Mapping[str, str]) -> Span:
     """Around one call; `method` is `/package.Service/Method`."""
-    return _span(
-        method[1:],
-        SpanKind.SERVER,
-        metadata,
-        **{"rpc.system": "grpc", "rpc.method": method},
-    )
+    return _span(method[1:], SpanKind.SERVER, metadata, **{"rpc.system": "grpc", "rpc.method": method})
 
 
-def consume(event: Event, handler: str) -> contextlib.AbstractContextManager[None]:
+def consume(event: Event, handler: str) -> Span:
     """Around one event's effect."""
-    carrier = {"traceparent": event.traceparent}
-    return _span(
-        handler,
-        SpanKind.CONSUMER,
-        carrier,
-        **{"messaging.system": "rabbitmq", "messaging.message.id": event.id},
-    )
+    about = {"messaging.system": "rabbitmq", "messaging.message.id": event.id}
+    return _span(handler, SpanKind.CONSUMER, {"traceparent": event.traceparent}, **about)
 
 
 def on() -> bool:

@@ -5,6 +5,7 @@ is buffered and sent at the end in one round trip for each collection.
 """
 
 import datetime
+import functools
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from pymongo import UpdateOne
 
 from chassis import errors, events, outbox, tracing, views
 from chassis.ids import new_id
+from chassis.loader import Loader
 from chassis.log import correlation_id
 from chassis.mongo import from_document, to_document
 
@@ -23,16 +25,22 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class Tx:
-    """`db` and `session` are motor's; `now` is UTC, in whole milliseconds as BSON keeps it."""
+    """`db` and `session` are motor's; without a session there is no transaction, and only reads."""
 
-    def __init__(self, db: Any, session: Any, *, cause: events.Event | None = None) -> None:
-        self.db, self.session, self.cause = db, session, cause
-        now = datetime.datetime.now(datetime.UTC)
-        self.now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    def __init__(
+        self, db: Any, session: Any, *, cause: events.Event | None = None, loader: Loader | None = None
+    ) -> None:
+        self.db, self.session, self.cause, self._loader = db, session, cause, loader
         self._clocks: dict[str, int] = {}
         self._outbox: dict[tuple[str, int], dict[str, Any]] = {}
         self._later: dict[str, list[Any]] = defaultdict(list)
         self._views: dict[str, list[Any]] = defaultdict(list)
+
+    @functools.cached_property
+    def now(self) -> datetime.datetime:
+        """The time of everything that this transaction does: UTC, in whole milliseconds as BSON keeps it."""
+        now = datetime.datetime.now(datetime.UTC)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     # -- aggregates ------------------------------------------------------------------------------------------------
     async def find(self, collection: str, query: Mapping[str, Any], kind: type[S]) -> S | None:
@@ -42,6 +50,13 @@ class Tx:
             return None
         self._clocks[document["_id"]] = document.get("at", 0)
         return from_document(kind, document)
+
+    async def get(self, collection: str, key: str, kind: type[S]) -> S | None:
+        """The aggregate with this id, or None."""
+        if self._loader is None:
+            return await self.find(collection, {"_id": key}, kind)
+        document = await self._loader.get(collection, key)
+        return from_document(kind, document) if document else None
 
     async def insert(self, collection: str, aggregate: S) -> S:
         """A new aggregate, as version 1; returns it so. Raises DuplicateKeyError."""

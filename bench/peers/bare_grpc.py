@@ -17,11 +17,10 @@ from motor.motor_asyncio import AsyncIOMotorClient
 
 from bench.peers import documents
 from wasl.members.v1 import members_pb2 as m
-from wasl.members.v1 import members_pb2_grpc
 from wasl.type.v1.localized_text_pb2 import LocalizedText
 
 
-class Members(members_pb2_grpc.MembersServiceServicer):
+class Members:
     def __init__(self, db: Any) -> None:
         self._db = db
 
@@ -53,8 +52,13 @@ def _timestamp(value: datetime) -> Timestamp:
 async def serve(port: str) -> None:
     client: Any = AsyncIOMotorClient(os.environ["WASL_MONGO_URI"], **documents.CLIENT)
     server = grpc.aio.server()
-    members = Members(client[os.environ["BENCH_DATABASE"]])  # type: ignore[abstract]
-    members_pb2_grpc.add_MembersServiceServicer_to_server(members, server)
+    members = Members(client[os.environ["BENCH_DATABASE"]])
+    get = grpc.unary_unary_rpc_method_handler(
+        members.GetOrganization, m.GetOrganizationRequest.FromString, m.Organization.SerializeToString
+    )
+    # Not by generated code: for every call, grpc.aio waits on a task for each method that it registers.
+    handlers = grpc.method_handlers_generic_handler("wasl.members.v1.MembersService", {"GetOrganization": get})
+    server.add_generic_rpc_handlers((handlers,))
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     await server.wait_for_termination()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from chassis import app, eventlog, inbox, mongo, outbox, views
-from chassis.mongo import from_document, to_document
+from chassis.mongo import to_document
 from chassis.paging import Page, page
 from chassis.tx import Tx
 from services.matching.model import Participant, ParticipantNotFound
@@ -36,8 +36,9 @@ def show_participant(tx: Tx, participant: Participant) -> None:
 
 async def get_participant(tx: Tx, participant_id: str) -> Participant:
     """Raises ParticipantNotFound."""
-    if found := await (await views.live(tx.db, PARTICIPANTS)).find_one({"_id": participant_id}):
-        return from_document(Participant, found)
+    shown = await views.live(tx.db, PARTICIPANTS)
+    if found := await tx.get(shown.name, participant_id, Participant):
+        return found
     raise ParticipantNotFound
 
 

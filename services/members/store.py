@@ -55,7 +55,7 @@ async def add_account(tx: Tx, account: Account) -> Account:
 
 async def get_account(tx: Tx, account_id: str) -> Account:
     """Raises AccountNotFound."""
-    if found := await tx.find("accounts", {"_id": account_id}, Account):
+    if found := await tx.get("accounts", account_id, Account):
         return found
     raise AccountNotFound
 
@@ -101,7 +101,7 @@ async def add_application(tx: Tx, application: Application) -> Application:
 
 async def get_application(tx: Tx, application_id: str) -> Application:
     """Raises ApplicationNotFound."""
-    if found := await tx.find("applications", {"_id": application_id}, Application):
+    if found := await tx.get("applications", application_id, Application):
         return found
     raise ApplicationNotFound
 
@@ -141,7 +141,7 @@ async def add_person(tx: Tx, person: Person) -> Person:
 
 async def get_person(tx: Tx, person_id: str) -> Person:
     """Raises PersonNotFound."""
-    if found := await tx.find("people", {"_id": person_id}, Person):
+    if found := await tx.get("people", person_id, Person):
         return found
     raise PersonNotFound
 
@@ -160,7 +160,7 @@ async def add_organization(tx: Tx, organization: Organization) -> Organization:
 
 async def get_organization(tx: Tx, organization_id: str) -> Organization:
     """Raises OrganizationNotFound."""
-    if found := await tx.find("organizations", {"_id": organization_id}, Organization):
+    if found := await tx.get("organizations", organization_id, Organization):
         return found
     raise OrganizationNotFound
 
