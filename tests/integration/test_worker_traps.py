@@ -23,7 +23,7 @@ from kombu.utils.url import parse_url
 from chassis import eventlog, events, lease, mongo, outbox, topology
 from chassis.publisher import Outgoing, Publisher
 from chassis.servers import Process, Rabbit, free_port, python, wait_until
-from chassis.testing import QUICK, virtual_host
+from chassis.testing import QUICK, new_virtual_host
 from chassis.tx import Tx
 from tests.integration import trap_worker
 from tests.integration.trap_worker import QUEUE, TYPE, happened
@@ -95,28 +95,28 @@ class Trap:
 @pytest.fixture(scope="module")
 def calm(mongo_uri: str, rabbit: Rabbit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trap]:
     """One worker for all tests that do it no harm."""
-    with virtual_host(rabbit.uri, rabbit.api) as uri:
-        trap = Trap(mongo_uri, f"test_{uuid.uuid4().hex[:12]}", uri, tmp_path_factory.mktemp("calm"), **QUICK)
-        try:
-            trap.start()
-            yield trap
-        finally:
-            trap.close()
+    uri = new_virtual_host(rabbit.uri, rabbit.api)
+    trap = Trap(mongo_uri, f"test_{uuid.uuid4().hex[:12]}", uri, tmp_path_factory.mktemp("calm"), **QUICK)
+    try:
+        trap.start()
+        yield trap
+    finally:
+        trap.close()
 
 
 @pytest.fixture
 def trap(mongo_uri: str, database: str, rabbit: Rabbit, tmp_path: pathlib.Path) -> Iterator[Callable[..., Trap]]:
     """Makes a Trap of the test's own. `rabbit` runs on this machine, so it may be broken."""
-    with virtual_host(rabbit.uri, rabbit.api) as uri:
-        made: list[Trap] = []
+    uri = new_virtual_host(rabbit.uri, rabbit.api)
+    made: list[Trap] = []
 
-        def make(**environment: str) -> Trap:
-            made.append(Trap(mongo_uri, database, uri, tmp_path, **environment))
-            return made[0]
+    def make(**environment: str) -> Trap:
+        made.append(Trap(mongo_uri, database, uri, tmp_path, **environment))
+        return made[0]
 
-        yield make
-        for one in made:
-            one.close()
+    yield make
+    for one in made:
+        one.close()
 
 
 def run(code: str, tmp_path: pathlib.Path) -> None:
@@ -491,17 +491,16 @@ def test_unrouted_is_kept_and_unroutable_counts_as_not_sent(amqp_uri: str) -> No
 
 @pytest.mark.usefixtures("settled")
 def test_a_publisher_survives_a_frozen_broker(rabbit: Rabbit) -> None:
-    with virtual_host(rabbit.uri, rabbit.api) as uri:
-        publisher = Publisher(uri, topology.declare, timeout=2)
-        outs = [Outgoing("", topology.UNROUTED, b"{}", f"w{n}", "text/plain") for n in range(300)]
-        publisher.timeout = 20
-        assert len(publisher.publish(outs)) == 300
-        publisher.timeout = 2
-        rabbit.pause()
-        try:
-            assert publisher.publish(outs) == set()
-        finally:
-            rabbit.resume()
-        publisher.timeout = 20
-        wait_until(lambda: len(publisher.publish(outs)) == 300, 30, "confirms")
-        publisher.close()
+    publisher = Publisher(new_virtual_host(rabbit.uri, rabbit.api), topology.declare, timeout=2)
+    outs = [Outgoing("", topology.UNROUTED, b"{}", f"w{n}", "text/plain") for n in range(300)]
+    publisher.timeout = 20
+    assert len(publisher.publish(outs)) == 300
+    publisher.timeout = 2
+    rabbit.pause()
+    try:
+        assert publisher.publish(outs) == set()
+    finally:
+        rabbit.resume()
+    publisher.timeout = 20
+    wait_until(lambda: len(publisher.publish(outs)) == 300, 30, "confirms")
+    publisher.close()
