@@ -73,6 +73,9 @@ class Undecodable(errors.InvalidArgument):
 class _Broken:
     """Stands for a request that could not be decoded; the guard answers it."""
 
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
 
 class Guard:
     """What stands around every method of a server."""
@@ -91,7 +94,7 @@ class Guard:
     def _guarded(self, method: MethodDescriptor, handler: Any) -> Any:
         path = f"/{method.containing_service.full_name}/{method.name}"
         access = method.GetOptions().Extensions[options_pb2.access]
-        unknown = validation.unknown_fields(method)
+        refused = validation.refused_names(method)
         # The gateway logs every call as well; ours adds what a write did, what went wrong, and the rest on demand.
         is_read = method.GetOptions().Extensions[annotations_pb2.http].HasField("get")
         decode = handler.request_deserializer
@@ -100,13 +103,15 @@ class Guard:
             try:
                 return decode(data)
             except Exception:  # noqa: BLE001 - protobuf's own; grpc would answer UNKNOWN with Python's words
-                return _Broken()
+                return _Broken(data)
 
         async def admit(request: Any, metadata: dict[str, str]) -> None:
             set_caller(await self._admit(access, metadata, caller().language, caller().deadline))
             if isinstance(request, _Broken):
+                if named := validation.undecodable(method.input_type, request.data):
+                    raise errors.InvalidArgument(violations=named)
                 raise Undecodable
-            if (sent := metadata.get("x-wasl-fields")) and (violation := unknown(sent)):
+            if (sent := metadata.get("x-wasl-fields")) and (violation := refused(sent)):
                 raise errors.InvalidArgument(violations=[violation])
             if violations := validation.check(request):
                 raise errors.InvalidArgument(violations=violations)

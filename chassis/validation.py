@@ -6,8 +6,10 @@ from typing import Any, cast
 
 import protovalidate
 from google.api import annotations_pb2
-from google.protobuf.descriptor import Descriptor, MethodDescriptor
-from google.protobuf.message import Message
+from google.protobuf import empty_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from chassis.errors import ARABIC_DIGITS, Violation
 from wasl.options.v1 import options_pb2
@@ -43,6 +45,7 @@ TEXTS = {
 }
 OTHERWISE = ("is not valid", "غير صالح")
 UNKNOWN = ("is not a field of this request", "ليس حقلا من حقول هذا الطلب")
+UNDECODABLE = ("is not valid UTF-8 text", "ليس نصا صالحا بترميز UTF-8")
 
 
 def check(request: Message) -> list[Violation]:
@@ -104,10 +107,34 @@ def _is_oneof(message: Descriptor, path: str) -> bool:
     return holder is not None and name in holder.oneofs_by_name
 
 
-def unknown_fields(method: MethodDescriptor) -> Callable[[str], Violation | None]:
-    """For the names that the gateway found in a JSON body ("person.nope,statement.ar"): the first that is no field.
+def undecodable(message: Descriptor, data: bytes) -> list[Violation]:
+    """Names the text in `data`, which is no `message`, that is not UTF-8; nothing when that is not what is wrong."""
+    path = _undecodable(message, data)
+    return [Violation(path, "UNDECODABLE", *UNDECODABLE)] if path else []
 
-    Envoy's transcoder drops such names without a word; its Lua filter lists them, and here is who knows the messages.
+
+def _undecodable(message: Descriptor, data: bytes) -> str:
+    try:
+        found = UnknownFieldSet(empty_pb2.Empty.FromString(data))  # knows no field, so it looks into none
+    except DecodeError:
+        return ""
+    for one in found:  # type: ignore[attr-defined]  # the stub leaves it out
+        field = message.fields_by_number.get(one.field_number)
+        if field is None or not isinstance(one.data, bytes):
+            continue
+        if field.message_type is not None:
+            if inner := _undecodable(field.message_type, one.data):
+                return f"{field.name}.{inner}"
+        elif field.type == FieldDescriptor.TYPE_STRING and one.data.decode(errors="ignore").encode() != one.data:
+            return field.name
+    return ""
+
+
+def refused_names(method: MethodDescriptor) -> Callable[[str], Violation | None]:
+    """For the names that the gateway found in a JSON body ("person.nope,~statement.ar"): the first to be refused.
+
+    Envoy's transcoder drops names that are no fields without a word, and names no field when a text is not UTF-8 ("~").
+    So the gateway's Lua filter lists the names, and here is who knows the messages.
     """
     body = method.GetOptions().Extensions[annotations_pb2.http].body
     nested = body not in ("", "*")
@@ -115,9 +142,13 @@ def unknown_fields(method: MethodDescriptor) -> Callable[[str], Violation | None
 
     @functools.lru_cache(maxsize=1024)
     def first(listed: str) -> Violation | None:
-        for path in filter(None, listed.split(",")):
+        for name in filter(None, listed.split(",")):
+            path = name.removeprefix("~")
+            shown = f"{body}.{path}" if nested else path
             if not _has(message, path.split(".")):
-                return Violation(f"{body}.{path}" if nested else path, "UNKNOWN_FIELD", *UNKNOWN)
+                return Violation(shown, "UNKNOWN_FIELD", *UNKNOWN)
+            if path != name:
+                return Violation(shown, "UNDECODABLE", *UNDECODABLE)
         return None
 
     return first

@@ -1,14 +1,41 @@
 -- The transcoder drops unknown JSON fields without a word. This lists the names that a body holds in x-wasl-fields
 -- ("person.display_name.ar,statement"), and the service, which knows the messages, refuses what it does not know.
--- It reads no values, so it needs no JSON parser: strings, brackets, colons.
+-- The first text that is not UTF-8 is listed as "~statement.ar" and its bytes replaced, since the transcoder would refuse the
+-- whole request without naming a field. Of the values it reads no more, so it needs no JSON parser: strings, brackets,
+-- colons.
 
 local MOST_BYTES, MOST_LEVELS = 4096, 32  -- of all names together; of objects and arrays inside each other
 
--- The names; "!", which is no name, when there are more than fit; nil when the text is no JSON.
-local function names_in(text)
+-- Every sequence that is UTF-8 (RFC 3629), as patterns; what they leave over is not.
+local SEQUENCES = {
+  "[\194-\223][\128-\191]",
+  "\224[\160-\191][\128-\191]",
+  "[\225-\236\238\239][\128-\191][\128-\191]",
+  "\237[\128-\159][\128-\191]",
+  "\240[\144-\191][\128-\191][\128-\191]",
+  "[\241-\243][\128-\191][\128-\191][\128-\191]",
+  "\244[\128-\143][\128-\191][\128-\191]",
+}
+
+local function name_of(path, depth)
+  return (table.concat(path, ".", 1, depth):gsub("%.%[%]", ""))  -- an array adds no name
+end
+
+local function is_utf8(text)
+  if text:find("[\128-\255]") then
+    for _, sequence in ipairs(SEQUENCES) do
+      text = text:gsub(sequence, ".")
+    end
+  end
+  return not text:find("[\128-\255]")
+end
+
+-- The names; "!", which is no name, when there are more than fit; nil when the text is no JSON. `is_clean`: is all UTF-8?
+local function names_in(text, is_clean)
   local names, seen, size = {}, {}, 0
   local depth, is_object, path = 0, {}, {}  -- the open brackets, and the name under which each stands
   local at, last = 1, nil                   -- last: the string that may turn out to be a name
+  local is_value = false                    -- of an object's member: is the next string one?
   while true do
     local found = text:find("[\"'{}%[%],:]", at)
     if not found then
@@ -27,6 +54,10 @@ local function names_in(text)
         at = stop + (escape and 2 or 1)
         last = text:sub(first, stop - 1)
       until not escape
+      if not is_clean and (is_value or not is_object[depth]) and not is_utf8(last) then
+        names[#names + 1] = "~" .. name_of(path, depth)
+        is_clean = true  -- one is enough
+      end
     elseif mark == "'" then
       return nil  -- the transcoder would take 'this' for a string
     elseif mark == ":" then
@@ -34,7 +65,7 @@ local function names_in(text)
         return nil  -- … and a bare word for a name
       end
       path[depth] = last:gsub("[^%w_]", function(byte) return string.format("%%%02X", byte:byte()) end)
-      local name = table.concat(path, ".", 1, depth):gsub("%.%[%]", "")  -- an array adds no name
+      local name = name_of(path, depth)
       if not seen[name] then
         seen[name] = true
         size = size + #name + 1
@@ -43,16 +74,16 @@ local function names_in(text)
         end
         names[#names + 1] = name
       end
-      last = nil
+      last, is_value = nil, true
     elseif mark == "{" or mark == "[" then
       depth = depth + 1
       if depth > MOST_LEVELS then
         return "!"
       end
-      is_object[depth] = mark == "{"
+      is_object[depth], is_value = mark == "{", false
       path[depth] = mark == "[" and "[]" or ""
     elseif mark == "," then
-      last = nil
+      last, is_value = nil, false
     else
       path[depth], is_object[depth] = nil, nil
       depth = depth - 1
@@ -73,8 +104,12 @@ function envoy_on_request(handle)
   if not text:find("^%s*{") then
     return  -- no object: the transcoder refuses it by itself, or it is a field of a plain type
   end
-  local names = names_in(text)
+  local is_clean = is_utf8(text)
+  local names = names_in(text, is_clean)
   if names then
+    if not is_clean then
+      body:setBytes((text:gsub("[\128-\255]", "?")))  -- as long as before
+    end
     handle:headers():replace("x-wasl-fields", names)  -- a handle from before body() would be dead by now
   else
     body:setBytes("{")  -- the transcoder's refusal of this is the right one for all that is no JSON

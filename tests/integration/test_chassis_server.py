@@ -102,7 +102,9 @@ async def test_a_name_that_is_no_field_is_refused_and_nothing_is_stored(members:
 async def test_bytes_that_are_no_message_are_refused(members: Members) -> None:
     amal = await members.account()
     before = await members.dump()
-    for broken in (b"\x0a\x02\xc3\x28", b"\x0a\xff", b"\xff\xff\xff"):  # no UTF-8, cut, no tag
+    refused = await refusal(members("GetAccount", by=amal, raw=b"\x0a\x02\xc3\x28"))  # no UTF-8
+    assert (refused.code, refused.violations) == ("INVALID_ARGUMENT", {"account_id": "UNDECODABLE"})
+    for broken in (b"\x0a\xff", b"\xff\xff\xff"):  # cut, no tag
         refused = await refusal(members("GetAccount", by=amal, raw=broken))
         assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "UNDECODABLE")
     assert (await refusal(members("GetAccount", raw=b"\xff"))).reason == "UNAUTHENTICATED"  # the door comes first

@@ -155,10 +155,16 @@ def test_what_is_no_json_is_refused(client: httpx.Client, case: str) -> None:
 
 def test_text_that_is_no_utf8_is_refused_wherever_it_stands(client: httpx.Client) -> None:
     for language, text in ((ENGLISH, "UTF-8"), (ARABIC, "بترميز UTF-8")):
-        reply = client.post("/v1/applications", content=b'{"statement":{"ar":"\xff"}}', headers=language)
-        check_refusal(reply, 400, 3, "INVALID_ARGUMENT", text, "", text)
-        for address in ("/v1/organizations/%ff", "/v1/organizations?page_token=%ff"):
-            check_refusal(client.get(address, headers=language), 400, 3, "UNDECODABLE", text)
+        whole = "see the named fields" if language is ENGLISH else "راجع الحقول"
+        for broken in (b"\xff", b"\xd8\xb9\xd8", b"\xed\xa0\x80", b'\\"\xc0\xaf', b"\xf5\x80\x80\x80"):
+            body = (
+                '{"person":{"occupation":"TEACHER"},"statement":{"en":"سلام \\" 🌍","ar":"'.encode() + broken + b'"}}'
+            )
+            reply = client.post("/v1/applications", content=body, headers=language)
+            check_refusal(reply, 400, 3, "INVALID_ARGUMENT", whole, "application.statement.ar", text)
+        for address, field in (("/%ff", "organization_id"), ("?page_token=%ff", "page_token")):
+            reply = client.get(f"/v1/organizations{address}", headers=language)
+            check_refusal(reply, 400, 3, "INVALID_ARGUMENT", whole, field, text)
 
 
 @pytest.mark.parametrize(

@@ -192,5 +192,31 @@ METHODS = {method.name: method for method in methods()}
     ],
 )
 def test_a_name_that_is_no_field_is_found(method: str, sent: str, field: str) -> None:
-    found = validation.unknown_fields(METHODS[method])(sent)
+    found = validation.refused_names(METHODS[method])(sent)
     assert found == (Violation(field, "UNKNOWN_FIELD", *validation.UNKNOWN) if field else None)
+
+
+@pytest.mark.parametrize(("sent", "field"), [("statement,~statement.ar", "statement.ar"), ("~person.x", "")])
+def test_a_text_that_is_no_utf8_is_named_by_the_gateways_list(sent: str, field: str) -> None:
+    found = validation.refused_names(METHODS["CreateApplication"])(sent)
+    unknown = Violation("application.person.x", "UNKNOWN_FIELD", *validation.UNKNOWN)
+    assert found == (Violation(f"application.{field}", "UNDECODABLE", *validation.UNDECODABLE) if field else unknown)
+
+
+@pytest.mark.parametrize("field", ["statement.en", "person.display_name.ar"])
+def test_a_text_that_is_no_utf8_is_named_in_bytes_too(field: str) -> None:
+    request = m.CreateApplicationRequest()
+    holder: Any = request.application
+    *path, last = field.split(".")
+    for name in path:
+        holder = getattr(holder, name)
+    setattr(holder, last, "سلام")
+    data = request.SerializeToString().replace("سلام".encode(), b"\xd8\xb3\xff\xd8\xa7\xd9\x85\x20")
+    (found,) = validation.undecodable(METHODS["CreateApplication"].input_type, data)
+    assert (found.field, found.reason) == (f"application.{field}", "UNDECODABLE")
+
+
+def test_bytes_that_are_no_message_name_no_field() -> None:
+    message = METHODS["CreateApplication"].input_type
+    whole = m.CreateApplicationRequest(request_id="x").SerializeToString()
+    assert [validation.undecodable(message, data) for data in (b"\xff", whole[:-1], whole, b"")] == [[]] * 4
