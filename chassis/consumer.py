@@ -47,6 +47,7 @@ class EventConsumer(SharedExtension):  # type: ignore[misc]
         self._drain_until = 0.0
         self._channel: Any = None
         self._running = 0  # batches
+        self._acking = green.Semaphore()
         self._lanes: dict[Any, list[Lane]] = {}
 
     # -- life cycle ------------------------------------------------------------------------------------------------
@@ -181,13 +182,8 @@ class EventConsumer(SharedExtension):  # type: ignore[misc]
         self, lane: Lane, batch: list[Delivery], _: Any, result: Any = None, exc_info: Any = None
     ) -> tuple[Any, None]:
         outcomes = result if exc_info is None else [exc_info[1]] * len(batch)
-        failed = []
-        for delivery, error in zip(batch, outcomes, strict=True):
-            if error is None:
-                self._settle(delivery)
-            else:
-                failed.append((delivery, error))
-        if failed:
+        self._ack([delivery for delivery, error in zip(batch, outcomes, strict=True) if error is None])
+        if failed := [pair for pair in zip(batch, outcomes, strict=True) if pair[1] is not None]:
             self._move(lane.handler, failed)
         return result, None  # dealt with
 
@@ -200,6 +196,21 @@ class EventConsumer(SharedExtension):  # type: ignore[misc]
             green.sleep(0.5)  # it comes back at once
         for index, (delivery, _) in enumerate(failed):
             self._settle(delivery, requeue=index not in moved)
+
+    def _ack(self, deliveries: list[Delivery]) -> None:
+        """In one write: a system call for each ack was a tenth of the work on an event."""
+        with self._acking:
+            current = [one.message.delivery_tag for one in deliveries if one.message.channel is self._channel]
+            if not current:
+                return
+            try:
+                with green.one_write(self._channel.connection.transport) as last:
+                    for tag in current[:-1]:
+                        self._channel.basic_ack(tag)
+                    last()
+                    self._channel.basic_ack(current[-1])
+            except (*FAILURES, AttributeError):  # AttributeError: the channel was collected under us
+                _log.debug("settle.stale")
 
     def _settle(self, delivery: Delivery, *, requeue: bool = False) -> None:
         channel, tag = delivery.message.channel, delivery.message.delivery_tag

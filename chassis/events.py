@@ -6,6 +6,7 @@ it goes back to; `traceparent` is the distributed tracing extension.
 """
 
 import datetime
+import functools
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -104,13 +105,20 @@ encode = msgspec.json.encode
 _decoder = msgspec.json.Decoder(_Envelope)
 
 
+@functools.cache
+def _kind(schema: str) -> tuple[type[Message], str]:
+    """The message of a dataschema, and its event type. Raises KeyError, which is not cached."""
+    found = descriptor_pool.Default().FindMessageTypeByName(schema.removeprefix(_SCHEMA))
+    kind = message_factory.GetMessageClass(found)
+    return kind, event_type(kind)
+
+
 def decode(body: bytes | str) -> Event:
     """Raises Invalid: not JSON, an attribute missing, an unknown type, data that does not fit the message."""
     try:
         envelope = _decoder.decode(body)
-        pool = descriptor_pool.Default()
-        kind = message_factory.GetMessageClass(pool.FindMessageTypeByName(envelope.dataschema.removeprefix(_SCHEMA)))
-        if event_type(kind) != envelope.type:
+        kind, expected = _kind(envelope.dataschema)
+        if expected != envelope.type:
             raise Invalid(f"{envelope.type} is not {envelope.dataschema}")
         return Event(
             id=envelope.id,

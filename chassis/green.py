@@ -13,10 +13,11 @@ Traps guarded here:
 """
 
 import asyncio
+import contextlib
 import os
 import types
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 import greenlet
@@ -38,6 +39,7 @@ __all__ = [
     "await_",
     "install",
     "on_signal",
+    "one_write",
     "sleep",
     "spawn",
     "spawn_after",
@@ -149,6 +151,33 @@ def _wide_read(self: Any, n: int, initial: bool = False) -> bytes:
             self._read_buffer = b"".join(parts)
     data, self._read_buffer = self._read_buffer[:n], self._read_buffer[n:]
     return bytes(data)
+
+
+@contextlib.contextmanager
+def one_write(transport: Any) -> Iterator[Callable[[], None]]:
+    """Frames written inside of it wait for the one that follows the call of what it yields; never two at once.
+
+    py-amqp writes each frame by itself and holds its lock meanwhile; the last frame's write is made to be that of all,
+    so that nobody's frame can come between.
+    """
+    write, parts, is_last = transport._write, [], False
+
+    def last() -> None:
+        nonlocal is_last
+        is_last = True
+
+    def gather(frame: Any) -> None:
+        parts.append(bytes(frame))  # py-amqp uses the buffer again
+        if is_last:
+            together = b"".join(parts)
+            parts.clear()
+            write(together)
+
+    transport._write = gather
+    try:
+        yield last
+    finally:
+        transport._write = write
 
 
 def await_(awaitable: Awaitable[T]) -> T:
