@@ -19,7 +19,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
-import pymongo
 import structlog
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
@@ -54,7 +53,7 @@ _TRANSACTION: dict[str, Any] = {
 # These are transient even without a label: NoSuchTransaction, TransactionTooOld, WriteConflict, LockTimeout,
 # MaxTimeMSExpired, ExceededTimeLimit, SnapshotUnavailable, and every way to say "not primary" or "shutting down".
 _TRANSIENT = {251, 225, 112, 24, 50, 262, 246, 91, 189, 10107, 11600, 11602, 13435, 13436}
-ABORT_SECONDS = 1.0  # a server that is away ends the transaction by itself; the caller has waited enough
+ABORT_SECONDS = 1.0  # a caller has waited long enough for a server that is away
 NAMESPACE_EXISTS = 48
 _BUILTIN = (datetime, bytes)  # BSON has them
 _log = structlog.get_logger(__name__)
@@ -125,8 +124,13 @@ async def _once(client: Client, body: Callable[[AsyncIOMotorClientSession], Awai
         if committed:
             idle.append(session)
         else:
-            with contextlib.suppress(PyMongoError), pymongo.timeout(ABORT_SECONDS):
-                await session.end_session()  # aborts what is open; after an error it is never used again
+            # Aborts what is open; after an error it is never used again. What takes longer goes on by itself.
+            await asyncio.wait({asyncio.ensure_future(_end(session))}, timeout=ABORT_SECONDS)
+
+
+async def _end(session: AsyncIOMotorClientSession) -> None:
+    with contextlib.suppress(PyMongoError):
+        await session.end_session()
 
 
 async def ensure_collections(db: Any, *names: str) -> None:
