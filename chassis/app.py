@@ -10,13 +10,13 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from pymongo import InsertOne
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import OperationFailure
 
 from chassis import errors, pb
 from chassis.call import caller
 from chassis.ids import new_id
 from chassis.loader import Loader
-from chassis.mongo import run_transaction
+from chassis.mongo import is_duplicate, run_transaction
 from chassis.paging import Page
 from chassis.settings import Settings
 from chassis.tx import Tx
@@ -95,9 +95,10 @@ class App:
         patience = min(self.settings.write_patience_seconds, caller().deadline - time.monotonic())
         try:
             return await asyncio.shield(run_transaction(self.client, body, give_up_after=patience))
-        except (DuplicateKeyError, BulkWriteError) as error:
-            # Met a twin that has just been committed; a use case that knows its own key says so by name.
-            raise errors.Aborted from error
+        except OperationFailure as error:
+            if is_duplicate(error):  # of a twin that has just been committed; a use case names its own keys
+                raise errors.Aborted from error
+            raise
 
 
 def _reply(kind: type[M], value: Any) -> M:

@@ -16,11 +16,11 @@ from typing import Any
 
 import structlog
 from prometheus_client import Counter, Histogram
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError
 
 from chassis import tracing
 from chassis.events import Event
-from chassis.mongo import Client, is_transient, run_transaction
+from chassis.mongo import Client, is_duplicate, run_transaction
 from chassis.tx import Tx
 
 KEEP_SECONDS = 14 * 86_400  # no message may wait longer; one replayed after that would take effect again
@@ -70,15 +70,14 @@ async def _together(client: Client, db: Any, handler: str, events: list[Event], 
             await db.inbox.insert_many(
                 [{"_id": f"{handler}:{event.id}", "at": tx.now} for event in events], session=session
             )
-        except (DuplicateKeyError, BulkWriteError) as error:
-            if is_transient(error):
-                raise
-            raise _AlreadyApplied from error
+        except BulkWriteError as error:
+            if is_duplicate(error):
+                raise _AlreadyApplied from error
+            raise
         for event in events:
             tx.cause = event
-            # Bound, and never unbound: the context is this batch's own (chassis/green.py) and ends with it.
-            structlog.contextvars.bind_contextvars(correlation_id=event.correlation_id, event_id=event.id)
-            with tracing.consume(event, handler):
+            bound = structlog.contextvars.bound_contextvars(correlation_id=event.correlation_id, event_id=event.id)
+            with bound, tracing.consume(event, handler):
                 await handle(tx, event)
         await tx.flush()
 
@@ -87,7 +86,6 @@ async def _together(client: Client, db: Any, handler: str, events: list[Event], 
     now, lag = datetime.now(UTC), LAG.labels(handler)
     for event in events:
         lag.observe(max((now - event.time).total_seconds(), 0))
-    structlog.contextvars.unbind_contextvars("correlation_id", "event_id")
     # One line for the batch: a correlation id leads from the caller's answer to here.
     applied = [{"event_id": event.id, "correlation_id": event.correlation_id} for event in events]
     _log.info("events.applied", handler=handler, events=applied)

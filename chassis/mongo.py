@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
@@ -53,6 +53,7 @@ _TRANSACTION: dict[str, Any] = {
 # These are transient even without a label: NoSuchTransaction, TransactionTooOld, WriteConflict, LockTimeout,
 # MaxTimeMSExpired, ExceededTimeLimit, SnapshotUnavailable, and every way to say "not primary" or "shutting down".
 _TRANSIENT = {251, 225, 112, 24, 50, 262, 246, 91, 189, 10107, 11600, 11602, 13435, 13436}
+_DUPLICATE_KEY = 11000
 ABORT_SECONDS = 1.0  # a caller has waited long enough for a server that is away
 NAMESPACE_EXISTS = 48
 _BUILTIN = (datetime, bytes)  # BSON has them
@@ -75,8 +76,20 @@ def is_transient(error: BaseException) -> bool:
         or error.timeout
         or error.has_error_label("TransientTransactionError")
         or error.has_error_label("UnknownTransactionCommitResult")
-        or (isinstance(error, OperationFailure) and error.code in _TRANSIENT)
+        or not _codes(error).isdisjoint(_TRANSIENT)
     )
+
+
+def is_duplicate(error: BaseException) -> bool:
+    """Is a key that must be unique taken, and is that all that went wrong?"""
+    return _codes(error) == {_DUPLICATE_KEY}
+
+
+def _codes(error: BaseException) -> set[int | None]:
+    """The server's; a bulk write has one for each write that failed, under a code of PyMongo's own."""
+    if isinstance(error, BulkWriteError):
+        return {one["code"] for one in error.details["writeErrors"]}
+    return {error.code} if isinstance(error, OperationFailure) else set()
 
 
 async def run_transaction(

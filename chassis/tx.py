@@ -27,10 +27,10 @@ S = TypeVar("S", bound=msgspec.Struct)
 class Tx:
     """`db` and `session` are motor's; without a session there is no transaction, and only reads."""
 
-    def __init__(
-        self, db: Any, session: Any, *, cause: events.Event | None = None, loader: Loader | None = None
-    ) -> None:
-        self.db, self.session, self.cause, self._loader = db, session, cause, loader
+    cause: events.Event | None = None  # whose effect this is; what it announces points to it
+
+    def __init__(self, db: Any, session: Any, *, loader: Loader | None = None) -> None:
+        self.db, self.session, self._loader = db, session, loader
         self._clocks: dict[str, int] = {}
         self._outbox: dict[tuple[str, int], dict[str, Any]] = {}
         self._later: dict[str, list[Any]] = defaultdict(list)

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
+from pymongo.errors import BulkWriteError, WriteError
 
 from chassis import app as chassis_app
-from chassis import errors, mongo, views
+from chassis import errors, events, inbox, mongo, views
 from chassis.tx import Tx
 from tests.support import NO_ID, PASSWORD, PERSON, SCHOOL, Members, Who, id_of, members_service, of, refusal
 from wasl.members.v1.events_pb2 import MemberJoined, MemberUpdated
@@ -23,6 +24,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def members(mongo_uri: str) -> AsyncIterator[Members]:
     async with members_service(mongo_uri) as service:
         yield service
+
+
+NOW = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
 
 
 class Kettle(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +171,38 @@ async def test_a_refusal_is_not_remembered_under_its_request_id(members: Members
     fields: dict[str, Any] = {**id_of(draft), "request_id": request_id}
     assert (await refusal(members("SubmitApplication", by=amal, **fields, etag="7"))).reason == "VERSION_CONFLICT"
     assert (await members("SubmitApplication", by=amal, **fields)).etag == "2"
+
+
+# -- what is no duplicate ------------------------------------------------------------------------------------------
+async def test_only_a_taken_key_counts_as_met_before(members: Members) -> None:
+    """An event whose mark the database refuses for any other reason has had no effect, and must not be acked."""
+    event = events.decode(
+        events.encode(events.document(joined("m1"), event_id="e1", subject="m1", sequence=1, time=NOW))
+    )
+    effects: list[str] = []
+
+    async def handle(tx: Tx, event: events.Event) -> None:
+        effects.append(event.id)
+
+    async def apply() -> Exception | None:
+        (outcome,) = await inbox.apply(members.app.client, members.db, "h", [event], handle)
+        return outcome
+
+    async def refuse(**rule: Any) -> None:
+        for name in ("inbox", "kettles"):
+            await members.db.command("collMod", name, validator=rule)
+
+    await mongo.ensure_collections(members.db, "inbox", "kettles")
+    await refuse(never={"$exists": True})
+    try:
+        assert isinstance(await apply(), BulkWriteError)
+        with pytest.raises(WriteError):
+            await members.app.run(lambda tx: tx.insert("kettles", Kettle(kettle_id="k9", litres=1)))
+    finally:
+        await refuse()
+    assert effects == []
+    assert [await apply(), await apply()] == [None, None]
+    assert effects == ["e1"]
 
 
 # -- views ---------------------------------------------------------------------------------------------------------
