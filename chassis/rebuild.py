@@ -44,16 +44,22 @@ async def rebuild(
 
     Returns the number of events applied. Raises Failed when the log cannot be read to its end, Superseded.
     """
-    generation = await views.begin(database, view, index)
+    try:
+        generation = await views.begin(database, view, index)
+    except LookupError as error:
+        raise Failed(str(error)) from error
+    if generation is None:
+        raise Superseded(f"another rebuild of {view} has begun")
     building = _Building(database, view, generation)
     try:
         applied = await _apply_log(building, view, source, secret, handlers)
-    except grpc.RpcError as error:
-        raise Failed(f"the event log at {source} cannot be read: {error.details()}") from error
-    old = await views.finish(database, view, generation)
-    if old is None:
-        await views.forget(database, view, generation)
-        raise Superseded(f"another rebuild of {view} took over")
+        if (old := await views.finish(database, view, generation)) is None:
+            raise Superseded(f"another rebuild of {view} took over")
+    except BaseException as error:  # Ctrl-C as well
+        await asyncio.shield(views.abandon(database, view, generation))
+        if isinstance(error, grpc.RpcError):
+            raise Failed(f"the event log at {source} cannot be read: {error.details()}") from error
+        raise
     await asyncio.sleep(KEEP_OLD_SECONDS)
     await database[old].drop()
     return applied

@@ -40,15 +40,22 @@ async def written(db: Any, view: str, session: Any) -> list[Any]:
 
 async def ensure(db: Any, view: str) -> None:
     """The first generation; a transaction cannot wait for a collection to be made."""
-    await db.views.update_one({"_id": view}, {"$setOnInsert": {"live": 1, "building": None}}, upsert=True)
+    await db.views.update_one({"_id": view}, {"$setOnInsert": {"live": 1, "building": None, "begun": 1}}, upsert=True)
 
 
-async def begin(db: Any, view: str, index: Callable[[Any], Awaitable[None]]) -> int:
-    """Starts a new generation, with its indexes; one that was begun and never finished is dropped."""
+async def begin(db: Any, view: str, index: Callable[[Any], Awaitable[None]]) -> int | None:
+    """Starts a new generation, with its indexes; one that was begun and never finished is dropped.
+
+    None if another build was begun at the same time. Raises LookupError when no migration has made the view.
+    """
     before = await db.views.find_one({"_id": view})
-    generation: int = max(before["live"], before["building"] or 0) + 1
+    if before is None:
+        raise LookupError(f"there is no view {view}: migrate first")
+    generation: int = before["begun"] + 1
     await index(db[collection(view, generation)])
-    await db.views.update_one({"_id": view}, {"$set": {"building": generation}})
+    begun = {"$set": {"building": generation, "begun": generation}}
+    if not (await db.views.update_one(before, begun)).matched_count:
+        return None
     if before["building"]:
         await db[collection(view, before["building"])].drop()
     return generation
@@ -64,8 +71,8 @@ async def finish(db: Any, view: str, generation: int) -> str | None:
     return collection(view, before["live"]) if before else None
 
 
-async def forget(db: Any, view: str, generation: int) -> None:
-    """Drops a generation that another build has overtaken, unless both built the same one."""
-    now = await db.views.find_one({"_id": view})
-    if generation not in (now["live"], now["building"]):
+async def abandon(db: Any, view: str, generation: int) -> None:
+    """Gives up a generation that did not become the live one: events no longer go to it."""
+    await db.views.update_one({"_id": view, "building": generation}, {"$set": {"building": None}})
+    if (await db.views.find_one({"_id": view}))["live"] != generation:
         await db[collection(view, generation)].drop()

@@ -10,6 +10,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -221,7 +222,7 @@ async def test_what_is_on_its_way_when_a_build_begins_is_in_the_new_view(
     assert await shown(matching, coordinator) == made | late
 
 
-async def test_a_build_that_was_interrupted_is_begun_anew(
+async def test_a_build_that_fails_or_is_interrupted_leaves_nothing(
     members: Members, matching: Service, coordinator: Who, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await schools(members, coordinator, 20)
@@ -240,7 +241,18 @@ async def test_a_build_that_was_interrupted_is_begun_anew(
         with contextlib.suppress(asyncio.CancelledError):
             await build
     assert await shown(matching, coordinator) == made  # the old one
-    assert await collections(matching) == ["participants.1", "participants.2"]
+    assert await collections(matching) == ["participants.1"]
+    elsewhere = msgspec.structs.replace(matching.app.settings, members_address="127.0.0.1:9")
+    with pytest.raises(chassis.rebuild.Failed, match="cannot be read"):
+        await rebuild.rebuild(elsewhere)  # type: ignore[arg-type]
+    assert await collections(matching) == ["participants.1"]
+    assert (await matching.db.views.find_one({"_id": VIEW}))["building"] is None
+
+
+async def test_a_build_that_was_killed_is_begun_anew(members: Members, matching: Service, coordinator: Who) -> None:
+    made = await schools(members, coordinator, 20)
+    await deliver(matching, *await relayed(members))
+    assert await views.begin(matching.db, VIEW, store.index_participants) == 2
     await rename(members, coordinator, min(made), "While half built")
     await deliver(matching, *await relayed(members))
     await rebuild.rebuild(matching.app.settings)  # type: ignore[arg-type]
