@@ -2,7 +2,7 @@
 
 An error is a class of its kind with a sentence in each language; its reason is the class name in UPPER_SNAKE (AIP-193).
 It crosses gRPC as google.rpc.Status (chassis/server.py), HTTP by the gateway, and decides in a consumer whether a
-message is tried again or parked at once (`permanent`). The text of any other exception never leaves the process.
+message is tried again or parked at once (`permanent`). The text of any other exception reaches no caller.
 """
 
 import re

@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -46,8 +47,13 @@ def text(name: str) -> Any:
     return TEXT[name][LANGUAGE.startswith("ar")]
 
 
+def printable(told: str) -> str:
+    """On one line, without what would command the operator's terminal: whoever may publish could have written it."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", told)
+
+
 class Parked(msgspec.Struct, frozen=True):
-    """One parked message; `home` is the queue that it comes from."""
+    """One parked message; `home` is the queue that it comes from. What is told of it is printable."""
 
     id: str
     consumer: str
@@ -65,12 +71,12 @@ class Parked(msgspec.Struct, frozen=True):
         home = headers.get("wasl-queue") or death.get("queue", "")
         since = death["time"].replace(tzinfo=datetime.UTC).isoformat(timespec="seconds") if "time" in death else ""
         return cls(
-            message.properties.get("message_id", "none"),
+            printable(message.properties.get("message_id", "none")),
             consumer,
-            home.removeprefix(f"{consumer}."),
+            printable(home.removeprefix(f"{consumer}.")),
             headers.get("wasl-attempt", 0),
-            headers.get("wasl-since", since),
-            headers.get("wasl-reason") or f"broker: {death.get('reason', 'unknown')}",
+            printable(headers.get("wasl-since", since)),
+            printable(headers.get("wasl-reason") or f"broker: {death.get('reason', 'unknown')}"),
             home,
             message,
         )
@@ -102,7 +108,8 @@ def show(one: Parked) -> None:
     with contextlib.suppress(ValueError):  # which may be why it is here
         body = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     fields = (one.id, one.consumer, one.event_type, one.attempts, one.since, one.reason)
-    print(*(f"{name}: {value}" for name, value in zip(text("head"), fields, strict=True)), body, sep="\n")
+    print(*(f"{name}: {value}" for name, value in zip(text("head"), fields, strict=True)), sep="\n")
+    print(*map(printable, body.splitlines()), sep="\n")
 
 
 def table(rows: list[Parked]) -> None:

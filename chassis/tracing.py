@@ -5,10 +5,10 @@ out over OTLP/HTTP, since a worker must not load grpc.
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from opentelemetry import propagate, trace
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, StatusCode
 
 from chassis.events import Event
 
@@ -52,7 +52,27 @@ _NO_SPAN: Span = contextlib.nullcontext()
 def _span(name: str, kind: SpanKind, carrier: Mapping[str, str], **attributes: str) -> Span:
     if _tracer is None:
         return _NO_SPAN
-    return _tracer.start_as_current_span(name, propagate.extract(carrier), kind=kind, attributes=attributes)
+    return _recorded(_tracer, name, kind, carrier, attributes)
+
+
+@contextlib.contextmanager
+def _recorded(
+    tracer: trace.Tracer, name: str, kind: SpanKind, carrier: Mapping[str, str], attributes: dict[str, str]
+) -> Iterator[None]:
+    with tracer.start_as_current_span(
+        name,
+        propagate.extract(carrier),
+        kind=kind,
+        attributes=attributes,
+        record_exception=False,  # an error's text may hold what a person wrote
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield
+        except BaseException as error:
+            span.set_status(StatusCode.ERROR)
+            span.set_attribute("error.type", type(error).__name__)
+            raise
 
 
 def serve(method: str, metadata: Mapping[str, str]) -> Span:
@@ -64,7 +84,3 @@ def consume(event: Event, handler: str) -> Span:
     """Around one event's effect."""
     about = {"messaging.system": "rabbitmq", "messaging.message.id": event.id}
     return _span(handler, SpanKind.CONSUMER, {"traceparent": event.traceparent}, **about)
-
-
-def on() -> bool:
-    return _tracer is not None

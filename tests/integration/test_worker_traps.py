@@ -262,14 +262,14 @@ def test_a_batch_with_a_double_and_a_failure_takes_the_others_once(calm: Trap) -
 
 
 def test_undecodable_is_parked_at_once_and_can_be_shown_and_dropped(calm: Trap) -> None:
-    calm.send("bad", body=b"{not json")
+    calm.send("bad", body=b"{not \x1b[2J json")
     calm.send("unknown", body=events.encode({**happened("unknown"), "dataschema": "urn:wasl:schema:wasl.no.v1.Such"}))
     wait_until(lambda: calm.depth("trap.parking") == 2, 20, "parked messages")
     listed = calm.parked("list").stdout.splitlines()
     assert len(listed) == 3
     assert [line.split()[:3] for line in listed[1:]] == [["bad", "trap", TYPE], ["unknown", "trap", TYPE]]
     assert "Invalid" in listed[1]
-    assert "{not json" in calm.parked("show", "bad").stdout
+    assert "{not  [2J json" in calm.parked("show", "bad").stdout, "no command to the operator's terminal"
     missing = calm.parked("drop", "bad", "nonsense")
     assert (missing.returncode, missing.stderr) == (1, "No parked message has the ID nonsense.\n")
     assert calm.depth("trap.parking") == 2
