@@ -51,8 +51,8 @@ def applications(count: int) -> list[str]:
 
 
 async def access_token(db: Any, config: Config, role: str) -> str:
-    """Of somebody with this role. Raises IndexError when no migration has made a key."""
-    jwk = (await store.find_signing_keys(db))[0]
+    """Of somebody with this role. Raises errors.Unavailable when no migration has made a key."""
     now = datetime.datetime.now(datetime.UTC)
+    jwk = await store.get_signing_key(db, now=now)
     account = Account(account_id=new_id(), email="", password_hash="", create_time=now, roles=(role,))
-    return tokens.access_token(jwk, account, config)
+    return tokens.access_token(jwk, account, config)[0]

@@ -1,20 +1,22 @@
 """JSON logs on standard output, one object a line, with the correlation id of whatever is being done.
 
 Values of fields that the contract marks `sensitive` or `personal` are replaced, whatever message or keyword they come
-in.
+in. Of an exception its type and its place are written, but not its text, which may hold any of them.
 """
 
 import asyncio
 import atexit
 import datetime
 import logging
+import pathlib
 import sys
-from collections.abc import MutableMapping
-from typing import Any, TextIO, cast
+import traceback
+from collections.abc import Iterator, MutableMapping
+from typing import Any, TextIO
 
 import msgspec
 import structlog
-from google.protobuf.descriptor import Descriptor
+from google.protobuf import descriptor_pb2
 from google.protobuf.message import Message
 
 from chassis import pb
@@ -23,21 +25,23 @@ from wasl.options.v1 import options_pb2
 
 REDACTED = "[redacted]"
 FLUSH_SECONDS = 0.1
-# What is secret though no contract names it; `learn` adds the contract's own.
-_sensitive = {"authorization", "secret", "service_secret", SECRET_HEADER, "token", "private_key"}
-_learnt: set[str] = set()
+# What is secret though no contract names it; `configure` adds the contract's own.
+_private = {
+    *("authorization", "token", "secret", "service_secret", SECRET_HEADER),
+    *("private_key", "jwk", "password_hash", "mongo_uri", "amqp_uri"),
+}
+_CONTRACT = pathlib.Path(options_pb2.__file__).parents[3] / "wasl.binpb"  # every message, also of other services
 
 
-def learn(descriptor: Descriptor) -> None:
-    """Adds the sensitive and the personal fields of a message and of all that it holds."""
-    if descriptor.full_name in _learnt:
-        return
-    _learnt.add(descriptor.full_name)
-    for message in pb.messages(descriptor):
-        for field in message.fields:
-            options = field.GetOptions()
-            if options.Extensions[options_pb2.sensitive] or options.Extensions[options_pb2.personal]:
-                _sensitive.update((field.name, field.camelcase_name))
+def _private_fields() -> Iterator[str]:
+    contract = descriptor_pb2.FileDescriptorSet.FromString(_CONTRACT.read_bytes())
+    messages = [message for file in contract.file for message in file.message_type]
+    for message in messages:
+        messages += message.nested_type
+        for field in message.field:
+            marks = field.options.Extensions
+            if marks[options_pb2.sensitive] or marks[options_pb2.personal]:
+                yield from (field.name, field.json_name)
 
 
 def correlation_id() -> str:
@@ -47,7 +51,7 @@ def correlation_id() -> str:
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name, value in event.items():
-        if name in _sensitive:
+        if name in _private:
             event[name] = REDACTED
         elif not isinstance(value, str | int | float):
             event[name] = _clean(value)
@@ -58,12 +62,11 @@ def _clean(value: Any) -> Any:
     if isinstance(value, str | int | float):
         return value
     if isinstance(value, Message):
-        learn(cast("Descriptor", value.DESCRIPTOR))
         return _clean(pb.to_json(value))
     if isinstance(value, msgspec.Struct):
         return _clean(msgspec.structs.asdict(value))
     if isinstance(value, dict):
-        return {name: REDACTED if name in _sensitive else _clean(inner) for name, inner in value.items()}
+        return {name: REDACTED if name in _private else _clean(inner) for name, inner in value.items()}
     return [_clean(inner) for inner in value] if isinstance(value, list | tuple | set | frozenset) else value
 
 
@@ -100,12 +103,29 @@ class Lines:
             self._file.flush()
 
 
+def tell_where(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Instead of an exception: the types of it and of its causes, each with its stack."""
+    error = event.pop("exc_info", None)
+    if isinstance(error, tuple):
+        error = error[1]
+    elif error and not isinstance(error, BaseException):
+        error = sys.exc_info()[1]
+    lines: list[str] = []
+    while error:
+        lines += [f"{type(error).__qualname__}\n", *traceback.format_tb(error.__traceback__)]
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if lines:
+        event["exception"] = "".join(lines)
+    return event
+
+
 def _json(event: MutableMapping[str, Any], **_: Any) -> str:
     return msgspec.json.encode(event, enc_hook=str).decode()
 
 
 def configure(service: str, process: str, level: str = "info") -> None:
     """Once, at the start of a process. Standard library loggers end in the same lines."""
+    _private.update(_private_fields())
 
     def say_who_and_when(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         now = datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z")
@@ -118,7 +138,7 @@ def configure(service: str, process: str, level: str = "info") -> None:
     structlog.configure(
         processors=[
             *shared,
-            structlog.processors.format_exc_info,
+            tell_where,
             structlog.processors.JSONRenderer(_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
@@ -131,7 +151,7 @@ def configure(service: str, process: str, level: str = "info") -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                tell_where,
                 structlog.processors.JSONRenderer(_json),
             ],
         )

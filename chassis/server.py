@@ -6,6 +6,7 @@ What a method may be called by is read from the contract; a method that declares
 """
 
 import asyncio
+import contextlib
 import functools
 import hmac
 import signal
@@ -34,7 +35,7 @@ from wasl.options.v1 import options_pb2
 
 Access = options_pb2.Access
 DOMAIN = "wasl.org"  # of ErrorInfo
-LONGEST_SECONDS = 15.0  # for callers that set no deadline
+LONGEST_SECONDS = 20.0  # for callers that set no deadline; the gateway sets one
 MARGIN_SECONDS = 0.1  # left of a deadline to tell the caller so
 
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode}
@@ -86,9 +87,6 @@ class Guard:
 
     def wrap(self, service: str, handlers: dict[str, Any]) -> dict[str, Any]:
         described = descriptor_pool.Default().FindServiceByName(service).methods_by_name
-        for method in described.values():
-            log.learn(method.input_type)
-            log.learn(method.output_type)
         return {name: self._guarded(described[name], handler) for name, handler in handlers.items()}
 
     def _guarded(self, method: MethodDescriptor, handler: Any) -> Any:
@@ -117,46 +115,44 @@ class Guard:
                 raise errors.InvalidArgument(violations=violations)
 
         async def unary(request: Any, context: Any) -> Any:
-            metadata = _begin(context)
-            began, code = time.perf_counter(), "OK"
-            self._running += 1
-            try:
-                if self._running > self._settings.max_in_flight:
-                    _shed.inc()
-                    raise errors.ResourceExhausted
-                with tracing.serve(path, metadata):
-                    async with asyncio.timeout(caller().deadline - time.monotonic() - MARGIN_SECONDS):
-                        await admit(request, metadata)
-                        return await handler.unary_unary(request, context)
-            except asyncio.CancelledError:
-                code = "CANCELLED"  # by the caller, or by a drain that took too long
-                raise
-            except Exception as error:  # noqa: BLE001 - every error becomes a status
-                status = _status(error, metadata)
-                code = _CODES[status.code]
-                await context.abort_with_status(rpc_status.to_status(status))
-            finally:
-                self._running -= 1
-                _end(path, code, began, quiet=is_read)
+            async with self._answering(path, context, quiet=is_read) as metadata:
+                async with asyncio.timeout(caller().deadline - time.monotonic() - MARGIN_SECONDS):
+                    await admit(request, metadata)
+                    return await handler.unary_unary(request, context)
 
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-            metadata = _begin(context)
-            began, code = time.perf_counter(), "OK"
-            try:
-                with tracing.serve(path, metadata):
-                    await admit(request, metadata)
-                    async for reply in handler.unary_stream(request, context):
-                        yield reply
-            except Exception as error:  # noqa: BLE001 - every error becomes a status
-                status = _status(error, metadata)
-                code = _CODES[status.code]
-                await context.abort_with_status(rpc_status.to_status(status))
-            finally:
-                _end(path, code, began)
+            # Whoever asked says how long it may take: a rebuild reads a whole log.
+            async with self._answering(path, context) as metadata:
+                await admit(request, metadata)
+                async for reply in handler.unary_stream(request, context):
+                    yield reply
 
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(stream, decode_or_tell, handler.response_serializer)
         return grpc.unary_unary_rpc_method_handler(unary, decode_or_tell, handler.response_serializer)
+
+    @contextlib.asynccontextmanager
+    async def _answering(self, path: str, context: Any, *, quiet: bool = False) -> AsyncIterator[dict[str, str]]:
+        """Around one call: gives its metadata; every error becomes a status."""
+        metadata = _begin(context)
+        began, code = time.perf_counter(), "OK"
+        self._running += 1
+        try:
+            if self._running > self._settings.max_in_flight:
+                _shed.inc()
+                raise errors.ResourceExhausted
+            with tracing.serve(path, metadata):
+                yield metadata
+        except (asyncio.CancelledError, GeneratorExit):
+            code = "CANCELLED"  # by the caller, or by a drain that took too long
+            raise
+        except Exception as error:  # noqa: BLE001
+            status = _status(error)
+            code = _CODES[status.code]
+            await context.abort_with_status(rpc_status.to_status(status))
+        finally:
+            self._running -= 1
+            _end(path, code, began, quiet=quiet)
 
     async def _admit(self, access: Any, metadata: dict[str, str], language: str, deadline: float) -> Caller:
         if access.level == Access.INTERNAL:
@@ -216,7 +212,7 @@ def _known(error: Exception) -> errors.Error:
     return errors.Internal()
 
 
-def _status(error: Exception, metadata: dict[str, str]) -> status_pb2.Status:
+def _status(error: Exception) -> status_pb2.Status:
     """google.rpc.Status: English for developers, LocalizedMessage and field violations in the caller's language."""
     known, language = _known(error), caller().language
     details: list[Any] = [error_details_pb2.ErrorInfo(reason=known.reason, domain=DOMAIN, metadata=known.metadata)]

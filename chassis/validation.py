@@ -31,6 +31,7 @@ TEXTS = {
     "string.prefix": ("does not begin with {}", "لا يبدأ بـ {}"),
     "string.pattern": ("does not have the form {}", "ليس على الصيغة {}"),
     "string.in": ("is none of {}", "ليس من القيم {}"),
+    "bool.const": ("has to be {}", "يجب أن يكون {}"),
     "enum.defined_only": ("is not a known value", "قيمة غير معروفة"),
     "int32.gte": ("is less than {}", "أصغر من {}"),
     "int64.gte": ("is less than {}", "أصغر من {}"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime
 import functools
 import os
 import pathlib
@@ -176,9 +177,9 @@ class Members(Service):
         return Who(account.account_id, name, await self.token(account))
 
     async def token(self, account: Account, **changed: Any) -> str:
-        newest, *_ = await members_store.find_signing_keys(self.db)
+        jwk = await members_store.get_signing_key(self.db, now=datetime.datetime.now(datetime.UTC))
         config = msgspec.structs.replace(self.app.settings, **changed)
-        return tokens.access_token(newest, account, config)  # type: ignore[arg-type]
+        return tokens.access_token(jwk, account, config)[0]  # type: ignore[arg-type]
 
     async def draft(self, by: Who, **application: Any) -> Any:
         return await self("CreateApplication", by=by, application=application or {"person": PERSON})
@@ -210,7 +211,8 @@ async def members_service(mongo_uri: str, database: str = "", **changed: Any) ->
     app = App(config, mongo.client(mongo_uri))
     if not database:
         await members_store.migrate(app.db)
-        await members_store.add_first_signing_key(app.db, tokens.new_signing_key())
+        now = datetime.datetime.now(datetime.UTC)
+        await members_store.add_signing_key(app.db, tokens.new_signing_key(), number=1, now=now)
     running = await server.start(
         app, functools.partial(members_api.register, config), load_keys=members_api.load_keys(app)
     )

@@ -1,4 +1,4 @@
-"""python -m services.members api|worker|migrate"""
+"""python -m services.members api|worker|migrate|rotate"""
 
 import functools
 
@@ -26,4 +26,10 @@ def migrate(config: Config) -> None:
     run(config)
 
 
-cli.main(Config, "members", api=api, worker=worker, migrate=migrate)
+def rotate(config: Config) -> None:
+    from services.members.migrate import rotate as run
+
+    run(config)
+
+
+cli.main(Config, "members", api=api, worker=worker, migrate=migrate, rotate=rotate)

@@ -73,10 +73,10 @@ class Members(members_pb2_grpc.MembersServiceServicer):
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     async def _reply(self, account: Account, session: Session, token: str) -> m.Session:
-        newest, *_ = await _signing_keys(self._app)
-        access_ends = datetime.now(UTC) + timedelta(seconds=self._config.access_token_seconds)
+        jwk = await store.get_signing_key(self._app.db, now=datetime.now(UTC))
+        access_token, access_ends = tokens.access_token(jwk, account, self._config)
         return m.Session(
-            access_token=tokens.access_token(newest, account, self._config),
+            access_token=access_token,
             access_expire_time=pb.timestamp(access_ends),
             refresh_token=token,
             refresh_expire_time=pb.timestamp(session.expire_time),
@@ -135,14 +135,11 @@ class Members(members_pb2_grpc.MembersServiceServicer):
         return await self._app.read(usecases.get_statistics, m.Statistics, request)
 
 
-async def _signing_keys(app: App) -> list[dict[str, Any]]:
-    if found := await store.find_signing_keys(app.db):
-        return found
-    raise errors.Unavailable  # `migrate` has not run
-
-
 async def _public_keys(app: App) -> list[dict[str, str]]:
-    return [tokens.public(jwk) for jwk in await _signing_keys(app)]
+    """Raises Unavailable while there is none: nobody may remember an empty set."""
+    if found := await store.find_signing_keys(app.db):
+        return [tokens.public(jwk) for jwk in found]
+    raise errors.Unavailable  # `migrate` has not run
 
 
 def load_keys(app: App) -> identity.LoadKeys:

@@ -1,12 +1,15 @@
-"""`migrate`: collections, indexes, the first signing key and the first coordinator. Run again, it changes nothing."""
+"""`migrate`: collections, indexes, the first signing key and the first coordinator; run again, it changes nothing.
+`rotate`: the next signing key."""
 
 import asyncio
 import contextlib
 import json
 import os
 import secrets
+from datetime import UTC, datetime
 
 import structlog
+from pymongo.errors import DuplicateKeyError
 
 from chassis import mongo
 from chassis.app import App
@@ -26,9 +29,23 @@ async def _migrate(config: Config) -> None:
     with contextlib.closing(mongo.client(config.mongo_uri)) as client:
         app = App(config, client)
         await store.migrate(app.db)
-        await store.add_first_signing_key(app.db, tokens.new_signing_key())
+        with contextlib.suppress(DuplicateKeyError):  # the key of an earlier migration stays
+            await store.add_signing_key(app.db, tokens.new_signing_key(), number=1, now=datetime.now(UTC))
         if await usecases.find_credentials(Tx(app.db, None), email=config.coordinator_email) is None:
             await _add_first_coordinator(app, config)
+
+
+def rotate(config: Config) -> None:
+    """Adds a signing key. It signs as soon as everybody has fetched it; what older ones have signed stays valid."""
+
+    async def run() -> None:
+        with contextlib.closing(mongo.client(config.mongo_uri)) as client:
+            db = client[config.database]
+            number = len(await store.find_signing_keys(db)) + 1
+            await store.add_signing_key(db, tokens.new_signing_key(), number=number, now=datetime.now(UTC))
+            _log.info("signing key added", number=number)
+
+    asyncio.run(run())
 
 
 async def _add_first_coordinator(app: App, config: Config) -> None:

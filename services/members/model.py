@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -69,20 +70,6 @@ class NotYours(errors.PermissionDenied):
     )
 
 
-class ApplicantNotOfAge(errors.InvalidArgument):
-    """The network stores no personal data of children."""
-
-    field = "application.person.of_age"
-    en = "A person has to declare to be 18 or older"
-    ar = "على مقدّم الطلب أن يقرّ بأنه أتم الثامنة عشرة"
-
-
-class PersonNotOfAge(ApplicantNotOfAge):
-    """A member takes back what the applicant had declared."""
-
-    field = "person.profile.of_age"
-
-
 class ApplicationInOtherState(errors.FailedPrecondition):
     """The application is not in a state from which this can be done."""
 
@@ -128,13 +115,16 @@ class Session(Struct, frozen=True, kw_only=True):
     def refresh(self, digest: str, following: str, *, at: datetime, life: timedelta) -> "Session":
         """The next link of the chain. An exchanged token that comes back was stolen, here or there: the chain ends."""
         if digest != self.current:
-            return replace(self, revoked=True)
+            return self.revoke()
         return replace(
             self,
             current=following,
             used=(*self.used, digest)[-KEPT_TOKENS:],
             expire_time=at + life,
         )
+
+    def revoke(self) -> "Session":
+        return replace(self, revoked=True)
 
     def alive(self, at: datetime) -> bool:
         return not self.revoked and at < self.expire_time
@@ -149,12 +139,12 @@ class Occupation(StrEnum):
 
 
 class PersonProfile(Struct, frozen=True, kw_only=True):
-    """`place_code` is a P-code (OCHA COD-AB) or empty."""
+    """`place_code` is a P-code (OCHA COD-AB) or empty; the contract takes no `of_age` but true."""
 
     display_name: LocalizedText
+    of_age: bool
     occupation: Occupation | None = None
     place_code: str = ""
-    of_age: bool = False
 
 
 class OrganizationProfile(Struct, frozen=True, kw_only=True):
@@ -224,10 +214,8 @@ class Application(Struct, frozen=True, kw_only=True):
         return replace(self, **changes)
 
     def submit(self, *, at: datetime) -> "Application":
-        """Raises ApplicationInOtherState; ApplicantNotOfAge."""
+        """Raises ApplicationInOtherState."""
         self._expect(ApplicationState.DRAFT)
-        if self.person is not None and not self.person.of_age:
-            raise ApplicantNotOfAge
         return replace(self, state=ApplicationState.SUBMITTED, submit_time=at)
 
     def review(self) -> "Application":
@@ -239,6 +227,15 @@ class Application(Struct, frozen=True, kw_only=True):
         """Raises ApplicationInOtherState."""
         self._expect(*UNDECIDED)
         return replace(self, state=ApplicationState.APPROVED, member_id=member_id, decide_time=at)
+
+    def member(self) -> "Person | Organization":
+        """Whom an approved application makes a member. Raises ApplicationInOtherState."""
+        self._expect(ApplicationState.APPROVED)
+        joined: Any = {"account_id": self.account_id, "join_time": self.decide_time, "update_time": self.decide_time}
+        if self.person is not None:
+            return Person(person_id=self.member_id, profile=self.person, **joined)
+        profile = cast("OrganizationProfile", self.organization)  # exactly one is there
+        return Organization(organization_id=self.member_id, profile=profile, **joined)
 
     def reject(self, *, reason: LocalizedText, at: datetime) -> "Application":
         """Raises ApplicationInOtherState."""
@@ -266,12 +263,6 @@ class Person(Struct, frozen=True, kw_only=True):
     join_time: datetime
     update_time: datetime
     version: int = 0
-
-    def change(self, profile: PersonProfile, *, at: datetime) -> "Person":
-        """Raises PersonNotOfAge."""
-        if not profile.of_age:
-            raise PersonNotOfAge
-        return replace(self, profile=profile, update_time=at)
 
 
 class Organization(Struct, frozen=True, kw_only=True):

@@ -1,12 +1,13 @@
 """Every query, index and collection name of the members service; the only file of it that knows MongoDB."""
 
-import contextlib
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
+from msgspec import Struct
 from pymongo.errors import DuplicateKeyError
 
-from chassis import app, eventlog, mongo, outbox
+from chassis import app, errors, eventlog, mongo, outbox
 from chassis.paging import Page, page
 from chassis.tx import Tx
 from services.members.model import (
@@ -25,6 +26,8 @@ from services.members.model import (
     Statistics,
 )
 
+PUBLISHED_FOR = timedelta(minutes=1)  # before a key signs: the gateway keeps the set for 30 s
+
 
 async def migrate(db: Any) -> None:
     """Collections and indexes; run before the first process of a new version, as often as one likes."""
@@ -42,6 +45,33 @@ async def migrate(db: Any) -> None:
     await db.organizations.create_index([("profile.place_code", 1), ("_id", 1)])
 
 
+# -- aggregates ----------------------------------------------------------------------------------------------------
+_KEPT: dict[type[Struct], tuple[str, type[errors.NotFound]]] = {
+    Account: ("accounts", AccountNotFound),
+    Session: ("sessions", errors.NotFound),
+    Application: ("applications", ApplicationNotFound),
+    Person: ("people", PersonNotFound),
+    Organization: ("organizations", OrganizationNotFound),
+}
+S = TypeVar("S", bound=Struct)
+
+
+async def add(tx: Tx, aggregate: S) -> S:
+    return await tx.insert(_KEPT[type(aggregate)][0], aggregate)
+
+
+async def get(tx: Tx, kind: type[S], key: str) -> S:
+    """Raises AccountNotFound, ApplicationNotFound, PersonNotFound or OrganizationNotFound."""
+    collection, not_found = _KEPT[kind]
+    if found := await tx.get(collection, key, kind):
+        return found
+    raise not_found
+
+
+async def save(tx: Tx, aggregate: S) -> S:
+    return await tx.save(_KEPT[type(aggregate)][0], aggregate)
+
+
 # -- accounts ------------------------------------------------------------------------------------------------------
 async def add_account(tx: Tx, account: Account) -> Account:
     """Raises EmailTaken."""
@@ -53,63 +83,40 @@ async def add_account(tx: Tx, account: Account) -> Account:
         raise EmailTaken from error
 
 
-async def get_account(tx: Tx, account_id: str) -> Account:
-    """Raises AccountNotFound."""
-    if found := await tx.get("accounts", account_id, Account):
-        return found
-    raise AccountNotFound
-
-
 async def find_account_by_email(tx: Tx, email: str) -> Account | None:
     return await tx.find("accounts", {"email": email}, Account)
 
 
-async def save_account(tx: Tx, account: Account) -> Account:
-    return await tx.save("accounts", account)
-
-
 # -- sessions ------------------------------------------------------------------------------------------------------
-async def add_session(tx: Tx, session: Session) -> Session:
-    return await tx.insert("sessions", session)
-
-
 async def find_session_of_token(tx: Tx, digest: str) -> Session | None:
     """The session that gave this token out, now or before."""
     return await tx.find("sessions", {"$or": [{"current": digest}, {"used": digest}]}, Session)
 
 
-async def save_session(tx: Tx, session: Session) -> Session:
-    return await tx.save("sessions", session)
-
-
 # -- signing keys --------------------------------------------------------------------------------------------------
 async def find_signing_keys(db: Any) -> list[dict[str, Any]]:
-    """The private keys as JWKs, newest first: that one signs, and what the others have signed stays valid."""
+    """The private keys as JWKs, newest first; what any of them has signed is valid."""
     return [found["jwk"] async for found in db.signing_keys.find({}, sort=[("_id", -1)])]
 
 
-async def add_first_signing_key(db: Any, jwk: Mapping[str, Any]) -> None:
-    """Two migrations at once keep the same one."""
-    with contextlib.suppress(DuplicateKeyError):
-        await db.signing_keys.insert_one({"_id": 1, "jwk": dict(jwk)})
+async def get_signing_key(db: Any, *, now: datetime) -> dict[str, Any]:
+    """The newest private key that everybody has had the time to fetch; the first one from the start.
+
+    Raises Unavailable while there is none.
+    """
+    fetched = {"$or": [{"_id": 1}, {"create_time": {"$lt": now - PUBLISHED_FOR}}]}
+    if found := await db.signing_keys.find_one(fetched, sort=[("_id", -1)]):
+        jwk: dict[str, Any] = found["jwk"]
+        return jwk
+    raise errors.Unavailable  # `migrate` has not run
+
+
+async def add_signing_key(db: Any, jwk: Mapping[str, Any], *, number: int, now: datetime) -> None:
+    """The `number`th. Raises DuplicateKeyError when there is one."""
+    await db.signing_keys.insert_one({"_id": number, "jwk": dict(jwk), "create_time": now})
 
 
 # -- applications --------------------------------------------------------------------------------------------------
-async def add_application(tx: Tx, application: Application) -> Application:
-    return await tx.insert("applications", application)
-
-
-async def get_application(tx: Tx, application_id: str) -> Application:
-    """Raises ApplicationNotFound."""
-    if found := await tx.get("applications", application_id, Application):
-        return found
-    raise ApplicationNotFound
-
-
-async def save_application(tx: Tx, application: Application) -> Application:
-    return await tx.save("applications", application)
-
-
 async def list_applications(
     tx: Tx,
     *,
@@ -135,38 +142,8 @@ async def list_applications(
 
 
 # -- members -------------------------------------------------------------------------------------------------------
-async def add_person(tx: Tx, person: Person) -> Person:
-    return await tx.insert("people", person)
-
-
-async def get_person(tx: Tx, person_id: str) -> Person:
-    """Raises PersonNotFound."""
-    if found := await tx.get("people", person_id, Person):
-        return found
-    raise PersonNotFound
-
-
-async def save_person(tx: Tx, person: Person) -> Person:
-    return await tx.save("people", person)
-
-
 async def list_people(tx: Tx, *, page_size: int, page_token: str) -> Page[Person]:
     return await page(tx.db.people, {}, Person, page_size=page_size, page_token=page_token)
-
-
-async def add_organization(tx: Tx, organization: Organization) -> Organization:
-    return await tx.insert("organizations", organization)
-
-
-async def get_organization(tx: Tx, organization_id: str) -> Organization:
-    """Raises OrganizationNotFound."""
-    if found := await tx.get("organizations", organization_id, Organization):
-        return found
-    raise OrganizationNotFound
-
-
-async def save_organization(tx: Tx, organization: Organization) -> Organization:
-    return await tx.save("organizations", organization)
 
 
 async def list_organizations(tx: Tx, *, page_size: int, page_token: str, place_code: str) -> Page[Organization]:

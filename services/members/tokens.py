@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -59,16 +60,18 @@ def public(jwk: dict[str, Any]) -> dict[str, str]:
     return {name: jwk[name] for name in ("kty", "crv", "x", "kid", "use", "alg")}
 
 
-def access_token(jwk: dict[str, Any], account: Account, config: Config) -> str:
-    """A signed JWT for `config.access_token_seconds`."""
+def access_token(jwk: dict[str, Any], account: Account, config: Config) -> tuple[str, datetime]:
+    """A signed JWT for `config.access_token_seconds`, and when it ends: in whole seconds (RFC 7519, NumericDate)."""
     now = int(time.time())
+    ends = now + config.access_token_seconds
     claims = {
         "iss": config.issuer,
         "aud": config.audience,
         "sub": account.account_id,
         "roles": list(account.roles),
         "iat": now,
-        "exp": now + config.access_token_seconds,
+        "exp": ends,
     }
     key = OKPKey.import_key(jwk)
-    return jwt.encode({"alg": ALGORITHM, "kid": jwk["kid"]}, claims, key, algorithms=[ALGORITHM])
+    token = jwt.encode({"alg": ALGORITHM, "kid": jwk["kid"]}, claims, key, algorithms=[ALGORITHM])
+    return token, datetime.fromtimestamp(ends, UTC)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from chassis import errors, pb
 from chassis.call import Caller
@@ -63,7 +64,7 @@ async def get_account(tx: Tx, *, account_id: str, by: Caller) -> Account:
     """For the owner and for coordinators. Raises AccountNotFound, also for what is not the caller's."""
     if account_id != by.subject and COORDINATOR not in by.roles:
         raise AccountNotFound
-    return await store.get_account(tx, account_id)
+    return await store.get(tx, Account, account_id)
 
 
 async def find_credentials(tx: Tx, *, email: str) -> Account | None:
@@ -75,7 +76,7 @@ async def start_session(tx: Tx, *, account: Account, token: str, life: timedelta
     """Begin a chain of refresh tokens with `token`."""
     if begun := await store.find_session_of_token(tx, tokens.digest(token)):
         return begun  # this body runs again
-    return await store.add_session(
+    return await store.add(
         tx,
         Session(
             session_id=new_id(),
@@ -97,21 +98,21 @@ async def refresh_session(tx: Tx, *, refresh_token: str, following: str, life: t
         raise SessionEnded
     if session.current != tokens.digest(following):  # else this body runs again
         refreshed = session.refresh(tokens.digest(refresh_token), tokens.digest(following), at=tx.now, life=life)
-        session = await store.save_session(tx, refreshed)
-    return session, await store.get_account(tx, session.account_id)
+        session = await store.save(tx, refreshed)
+    return session, await store.get(tx, Account, session.account_id)
 
 
 async def end_session(tx: Tx, *, refresh_token: str) -> None:
     """Sign out. A token that is not known any more is signed out already."""
     session = await store.find_session_of_token(tx, tokens.digest(refresh_token))
     if session is not None:
-        await store.save_session(tx, msgspec.structs.replace(session, revoked=True))
+        await store.save(tx, session.revoke())
 
 
 # -- applications --------------------------------------------------------------------------------------------------
 async def create_application(tx: Tx, *, application: dict[str, Any], by: Caller) -> Application:
     """Start a draft."""
-    return await store.add_application(
+    return await store.add(
         tx,
         Application(
             application_id=new_id(),
@@ -133,7 +134,7 @@ def _written(application: dict[str, Any]) -> dict[str, Any]:
 
 async def get_application(tx: Tx, *, application_id: str, by: Caller) -> Application:
     """For the applicant and for coordinators. Raises ApplicationNotFound."""
-    return (await store.get_application(tx, application_id)).seen_by(by)
+    return (await store.get(tx, Application, application_id)).seen_by(by)
 
 
 async def list_applications(
@@ -161,7 +162,7 @@ async def update_application(
 
     Raises FieldNotChangeable, ApplicationInOtherState.
     """
-    before = (await store.get_application(tx, application["application_id"])).owned_by(by)
+    before = (await store.get(tx, Application, application["application_id"])).owned_by(by)
     errors.check_etag(before.version, application["etag"])
     for path in update_mask:
         if path not in _WRITTEN:
@@ -174,57 +175,35 @@ async def update_application(
     after = before.change(**changes)
     if after.person is None and after.organization is None:
         raise FieldNotChangeable(path="person, organization")
-    return await store.save_application(tx, after)
+    return await store.save(tx, after)
 
 
 async def submit_application(tx: Tx, *, application_id: str, etag: str, by: Caller) -> Application:
     """Hand a draft in and announce it."""
-    before = (await store.get_application(tx, application_id)).owned_by(by)
+    before = (await store.get(tx, Application, application_id)).owned_by(by)
     errors.check_etag(before.version, etag)
-    after = await store.save_application(tx, before.submit(at=tx.now))
+    after = await store.save(tx, before.submit(at=tx.now))
     _announce(tx, events_pb2.ApplicationSubmitted(application=_summary(after)), after)
     return after
 
 
 async def review_application(tx: Tx, *, application_id: str, etag: str, by: Caller) -> Application:
     """Take a submitted application under review."""
-    before = (await store.get_application(tx, application_id)).seen_by(by)
+    before = (await store.get(tx, Application, application_id)).seen_by(by)
     errors.check_etag(before.version, etag)
-    return await store.save_application(tx, before.review())
+    return await store.save(tx, before.review())
 
 
 async def approve_application(tx: Tx, *, application_id: str, etag: str, by: Caller) -> Application:
     """Make the applicant a member: a person or an organization, and the account's role. Announces both."""
-    before = (await store.get_application(tx, application_id)).seen_by(by)
+    before = (await store.get(tx, Application, application_id)).seen_by(by)
     errors.check_etag(before.version, etag)
-    after = await store.save_application(tx, before.approve(member_id=new_id(), at=tx.now))
-    if after.person is not None:
-        person = await store.add_person(
-            tx,
-            Person(
-                person_id=after.member_id,
-                account_id=after.account_id,
-                profile=after.person,
-                join_time=tx.now,
-                update_time=tx.now,
-            ),
-        )
-        _announce_person(tx, events_pb2.MemberJoined, person)
-    elif after.organization is not None:
-        organization = await store.add_organization(
-            tx,
-            Organization(
-                organization_id=after.member_id,
-                account_id=after.account_id,
-                profile=after.organization,
-                join_time=tx.now,
-                update_time=tx.now,
-            ),
-        )
-        _announce_organization(tx, events_pb2.MemberJoined, organization)
-    account = await store.get_account(tx, after.account_id)
+    after = await store.save(tx, before.approve(member_id=new_id(), at=tx.now))
+    member = await store.add(tx, after.member())
+    _announce_member(tx, events_pb2.MemberJoined, member)
+    account = await store.get(tx, Account, after.account_id)
     if MEMBER not in account.roles:
-        await store.save_account(tx, account.with_role(MEMBER))
+        await store.save(tx, account.with_role(MEMBER))
     _announce(tx, events_pb2.ApplicationApproved(application=_summary(after)), after)
     return after
 
@@ -233,19 +212,19 @@ async def reject_application(
     tx: Tx, *, application_id: str, reject_reason: dict[str, str], etag: str, by: Caller
 ) -> Application:
     """Refuse an application with a reason, and announce it (without the reason)."""
-    before = (await store.get_application(tx, application_id)).seen_by(by)
+    before = (await store.get(tx, Application, application_id)).seen_by(by)
     errors.check_etag(before.version, etag)
     reason = msgspec.convert(reject_reason, LocalizedText)
-    after = await store.save_application(tx, before.reject(reason=reason, at=tx.now))
+    after = await store.save(tx, before.reject(reason=reason, at=tx.now))
     _announce(tx, events_pb2.ApplicationRejected(application=_summary(after)), after)
     return after
 
 
 async def withdraw_application(tx: Tx, *, application_id: str, etag: str, by: Caller) -> Application:
     """Take one's own application back."""
-    before = (await store.get_application(tx, application_id)).owned_by(by)
+    before = (await store.get(tx, Application, application_id)).owned_by(by)
     errors.check_etag(before.version, etag)
-    return await store.save_application(tx, before.withdraw())
+    return await store.save(tx, before.withdraw())
 
 
 Announced = events_pb2.ApplicationSubmitted | events_pb2.ApplicationApproved | events_pb2.ApplicationRejected
@@ -271,7 +250,7 @@ def _summary(application: Application) -> events_pb2.ApplicationSummary:
 # -- people and organizations --------------------------------------------------------------------------------------
 async def get_person(tx: Tx, *, person_id: str) -> Person:
     """Raises PersonNotFound."""
-    return await store.get_person(tx, person_id)
+    return await store.get(tx, Person, person_id)
 
 
 async def list_people(tx: Tx, *, page_size: int, page_token: str) -> Page[Person]:
@@ -280,20 +259,19 @@ async def list_people(tx: Tx, *, page_size: int, page_token: str) -> Page[Person
 
 
 async def update_person(tx: Tx, *, person: dict[str, Any], by: Caller, update_mask: tuple[str, ...] = ()) -> Person:
-    """Change a person's profile and announce it. Raises NotYours, FieldNotChangeable, VersionConflict,
-    PersonNotOfAge."""
-    before = await store.get_person(tx, person["person_id"])
+    """Change a person's profile and announce it. Raises NotYours, FieldNotChangeable, VersionConflict."""
+    before = await store.get(tx, Person, person["person_id"])
     check_owner(before, by)
     errors.check_etag(before.version, person["etag"])
     profile = _changed(before.profile, person.get("profile", {}), update_mask)
-    after = await store.save_person(tx, before.change(profile, at=tx.now))
-    _announce_person(tx, events_pb2.MemberUpdated, after)
+    after = await store.save(tx, replace(before, profile=profile, update_time=tx.now))
+    _announce_member(tx, events_pb2.MemberUpdated, after)
     return after
 
 
 async def get_organization(tx: Tx, *, organization_id: str) -> Organization:
     """Raises OrganizationNotFound."""
-    return await store.get_organization(tx, organization_id)
+    return await store.get(tx, Organization, organization_id)
 
 
 async def list_organizations(tx: Tx, *, page_size: int, page_token: str, place_code: str) -> Page[Organization]:
@@ -309,12 +287,12 @@ async def update_organization(
     update_mask: tuple[str, ...] = (),
 ) -> Organization:
     """Change an organization's profile and announce it. Raises NotYours, FieldNotChangeable, VersionConflict."""
-    before = await store.get_organization(tx, organization["organization_id"])
+    before = await store.get(tx, Organization, organization["organization_id"])
     check_owner(before, by)
     errors.check_etag(before.version, organization["etag"])
     profile = _changed(before.profile, organization.get("profile", {}), update_mask)
-    after = await store.save_organization(tx, msgspec.structs.replace(before, profile=profile, update_time=tx.now))
-    _announce_organization(tx, events_pb2.MemberUpdated, after)
+    after = await store.save(tx, replace(before, profile=profile, update_time=tx.now))
+    _announce_member(tx, events_pb2.MemberUpdated, after)
     return after
 
 
@@ -337,33 +315,17 @@ async def get_statistics(tx: Tx) -> Statistics:
     return await store.count_network(tx)
 
 
-MemberEvent = type[events_pb2.MemberJoined] | type[events_pb2.MemberUpdated]
-
-
-def _announce_person(tx: Tx, kind: MemberEvent, person: Person) -> None:
-    member = events_pb2.Member(
-        member_id=person.person_id,
-        kind=events_pb2.PERSON,
-        display_name=pb.to_pb(localized_text_pb2.LocalizedText, person.profile.display_name),
-        place_code=person.profile.place_code,
-        join_time=pb.timestamp(person.join_time),
-        update_time=pb.timestamp(person.update_time),
+def _announce_member(
+    tx: Tx, kind: type[events_pb2.MemberJoined | events_pb2.MemberUpdated], member: Person | Organization
+) -> None:
+    key, is_person = (member.person_id, True) if isinstance(member, Person) else (member.organization_id, False)
+    announced = events_pb2.Member(
+        member_id=key,
+        kind=events_pb2.PERSON if is_person else events_pb2.ORGANIZATION,
+        display_name=pb.to_pb(localized_text_pb2.LocalizedText, member.profile.display_name),
+        place_code=member.profile.place_code,
+        organization_type_code="" if isinstance(member, Person) else member.profile.type_code,
+        join_time=pb.timestamp(member.join_time),
+        update_time=pb.timestamp(member.update_time),
     )
-    tx.emit(kind(member=member), subject=person.person_id, sequence=person.version)
-
-
-def _announce_organization(tx: Tx, kind: MemberEvent, organization: Organization) -> None:
-    member = events_pb2.Member(
-        member_id=organization.organization_id,
-        kind=events_pb2.ORGANIZATION,
-        display_name=pb.to_pb(localized_text_pb2.LocalizedText, organization.profile.display_name),
-        place_code=organization.profile.place_code,
-        organization_type_code=organization.profile.type_code,
-        join_time=pb.timestamp(organization.join_time),
-        update_time=pb.timestamp(organization.update_time),
-    )
-    tx.emit(
-        kind(member=member),
-        subject=organization.organization_id,
-        sequence=organization.version,
-    )
+    tx.emit(kind(member=announced), subject=key, sequence=member.version)

@@ -15,6 +15,7 @@ from chassis.app import App
 from chassis.tx import Tx
 from services.members import api as members_api
 from services.members import store
+from services.members.model import Account
 from tests.support import (
     NOBODY,
     SERVICE_METADATA,
@@ -96,7 +97,7 @@ async def test_a_token_that_is_none_is_refused_everywhere(
 
 async def test_an_expired_token_is_told_so_in_the_callers_language(members: Members) -> None:
     amal = await members.account()
-    account = await store.get_account(Tx(members.db, None), amal.account_id)
+    account = await store.get(Tx(members.db, None), Account, amal.account_id)
     expired = Who(token=await members.token(account, access_token_seconds=-60))
     refused = await refusal(members("GetAccount", by=expired, language="ar", account_id=amal.account_id))
     assert (refused.code, refused.reason) == ("UNAUTHENTICATED", "TOKEN_EXPIRED")

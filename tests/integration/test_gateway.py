@@ -115,6 +115,7 @@ INVALID = {
     "unknown behind escapes": (r'{"statement":{"en":"a\"b{\\"},"zz":[{"x":1}]}', "zz", NO_FIELD),
     "more names than fit": (json.dumps({f"k{i:05}": 1 for i in range(2000)}), "!", NO_FIELD),
     "deeper than is looked": ('{"person":' * 40 + "1" + "}" * 40, "!", NO_FIELD),
+    "a child": ('{"person":{"displayName":{"ar":"ا"}}}', "person.of_age", ("18 or older", "الثامنة عشرة")),
     "no boolean": ('{"person":{"ofAge":"maybe"}}', "person.of_age", ("neither true nor", "ليس true ولا")),
     "no text": ('{"etag":5}', "etag", ("not a text", "ليس نصا")),
     "no time": ('{"createTime":"yesterday"}', "create_time", ("not a time", "ليس وقتا")),
@@ -123,7 +124,7 @@ INVALID = {
     "a list for one (its parent is named)": ('{"person":{"placeCode":["SY07"]}}', "person", NO_VALUE),
     "both of a oneof": ('{"person":{},"organization":{}}', "organization", ("excludes another", "لا يجتمع")),
     "a rule of the contract": (
-        '{"person":{"displayName":{"ar":"ا"},"placeCode":"SY99"}}',
+        '{"person":{"displayName":{"ar":"ا"},"ofAge":true,"placeCode":"SY99"}}',
         "person.place_code",
         ("SY07", "SY07"),
     ),

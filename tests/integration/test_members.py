@@ -1,15 +1,19 @@
 """The members service over gRPC: its stories, and what it refuses."""
 
 import asyncio
+import base64
 import contextlib
+import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from chassis import events, server
-from services.members import tokens
+from services.members import store
+from services.members.migrate import rotate
 from tests.support import (
     NO_ID,
     PASSWORD,
@@ -195,14 +199,22 @@ async def test_no_password_and_no_token_is_stored(members: Members) -> None:
 async def test_what_an_older_key_signed_stays_valid_after_a_rotation(mongo_uri: str) -> None:
     async with members_service(mongo_uri) as members:
         before = await members.account()
-        newer = tokens.new_signing_key()
-        await members.db.signing_keys.insert_one({"_id": 2, "jwk": newer})
+        (older,) = (await members("GetJsonWebKeySet")).keys
+        await asyncio.to_thread(rotate, members.app.settings)  # type: ignore[arg-type]
+        newer, known = (await members("GetJsonWebKeySet")).keys
+        assert known == older
+        assert kid(await members.account()) == older.kid, "not everybody knows the new key yet"
+        long_ago = datetime.now(UTC) - store.PUBLISHED_FOR - timedelta(seconds=1)
+        await members.db.signing_keys.update_one({"_id": 2}, {"$set": {"create_time": long_ago}})
         after = await members.account()
+        assert kid(after) == newer.kid
         for who in (before, after):
             assert await members("GetAccount", by=who, account_id=who.account_id)
-        published = await members("GetJsonWebKeySet")
-        assert len(published.keys) == 2
-        assert published.keys[0].kid == newer["kid"]
+
+
+def kid(who: Who) -> str:
+    """The key that signed somebody's token."""
+    return str(json.loads(base64.urlsafe_b64decode(who.token.partition(".")[0] + "=="))["kid"])
 
 
 # -- ownership -----------------------------------------------------------------------------------------------------
@@ -367,7 +379,7 @@ async def test_a_mask_changes_what_it_names(members: Members, coordinator: Who) 
         (["profile.display_name"], {}, "person.profile.display_name"),
         (["profile.of_age"], {}, "person.profile.of_age"),
         ([], {"display_name": {"en": "A child"}}, "person.profile.of_age"),
-        ([], {}, "person.profile.display_name"),
+        ([], {"of_age": True}, "person.profile.display_name"),
     ],
 )
 async def test_a_wrong_mask_is_told_by_field(
@@ -380,6 +392,19 @@ async def test_a_wrong_mask_is_told_by_field(
         members("UpdatePerson", by=coordinator, language="ar", person=changed, update_mask={"paths": paths})
     )
     assert (refused.code, list(refused.violations), refused.language) == ("INVALID_ARGUMENT", [field], "ar")
+    assert await members.dump() == before
+
+
+async def test_nothing_of_a_child_is_stored(members: Members) -> None:
+    amal = await members.account()
+    draft = await members.draft(amal, organization=SCHOOL)
+    before = await members.dump()
+    child = {**PERSON, "of_age": False}
+    for call in (
+        members("CreateApplication", by=amal, application={"person": child}),
+        members("UpdateApplication", by=amal, application={**id_of(draft), "person": child}),
+    ):
+        assert (await refusal(call)).violations == {"application.person.of_age": "BOOL_CONST"}
     assert await members.dump() == before
 
 

@@ -54,19 +54,6 @@ def test_a_transition_notes_when_and_why() -> None:
     assert (rejected.member_id, rejected.decide_time, rejected.reject_reason) == ("", NOW, NAME)
 
 
-def test_a_child_cannot_hand_in() -> None:
-    with pytest.raises(model.ApplicantNotOfAge):
-        application(person=model.PersonProfile(display_name=NAME)).submit(at=NOW)
-
-
-def test_a_member_cannot_take_back_to_be_of_age() -> None:
-    person = model.Person(person_id="p", account_id="owner", profile=PERSON, join_time=NOW, update_time=NOW)
-    assert person.change(PERSON, at=NOW).profile == PERSON
-    with pytest.raises(model.PersonNotOfAge) as refused:
-        person.change(model.PersonProfile(display_name=NAME), at=NOW)
-    assert [one.field for one in refused.value.violations] == ["person.profile.of_age"]
-
-
 # -- who ------------------------------------------------------------------------------------------------------------
 OWNER, COORDINATOR = Caller("owner"), Caller("c", frozenset({"coordinator"}))
 OTHER, NOBODY = Caller("other", frozenset({"member"})), Caller()

@@ -138,13 +138,17 @@ def test_none_is_unset_the_version_is_the_etag_and_secrets_stay() -> None:
         account_id="b",
         state=members.ApplicationState.DRAFT,
         create_time=datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC),
-        person=members.PersonProfile(display_name=LocalizedText(ar="ليلى"), occupation=members.Occupation.TEACHER),
+        person=members.PersonProfile(
+            display_name=LocalizedText(ar="ليلى"), of_age=True, occupation=members.Occupation.TEACHER
+        ),
         version=3,
     )
     message = pb.to_pb(members_pb2.Application, application)
     assert message.etag == "3"
     assert message.WhichOneof("applicant") == "person"
-    assert message.person == of(members_pb2.PersonProfile, display_name={"ar": "ليلى"}, occupation="TEACHER")
+    assert message.person == of(
+        members_pb2.PersonProfile, display_name={"ar": "ليلى"}, occupation="TEACHER", of_age=True
+    )
     assert not message.HasField("submit_time")
     account = members.Account(
         account_id="a", email="a@b.example", password_hash="h", create_time=application.create_time

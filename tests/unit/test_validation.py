@@ -114,6 +114,7 @@ def leads_somewhere(message: Any, path: str) -> bool:
             {
                 "application.person.display_name": "REQUIRED",
                 "application.person.occupation": "ENUM_DEFINED_ONLY",
+                "application.person.of_age": "BOOL_CONST",
                 "application.person.place_code": "STRING_PATTERN",
             },
         ),
@@ -142,15 +143,16 @@ ID = "0190c1a2-0000-7000-8000-000000000001"
     [
         (["profile.place_code"], {"place_code": "SY07"}, {}),
         (["profile.place_code"], {"place_code": "Idleb"}, {"person.profile.place_code": "STRING_PATTERN"}),
-        (["profile.of_age"], {"place_code": "Idleb"}, {}),
+        (["profile.occupation"], {"place_code": "Idleb"}, {}),
+        (["profile.of_age"], {}, {"person.profile.of_age": "BOOL_CONST"}),
         (["profile.display_name"], {"place_code": "Idleb"}, {"person.profile.display_name": "REQUIRED"}),
-        (["profile"], {"place_code": "SY07"}, {"person.profile.display_name": "REQUIRED"}),
-        ([], {"place_code": "SY07"}, {"person.profile.display_name": "REQUIRED"}),
+        (["profile"], {"place_code": "SY07", "of_age": True}, {"person.profile.display_name": "REQUIRED"}),
+        ([], {"display_name": {"en": "A child"}}, {"person.profile.of_age": "BOOL_CONST"}),
         ([], None, {"person.profile": "REQUIRED"}),
     ],
 )
 def test_only_what_the_mask_names_is_looked_at(
-    paths: list[str], profile: dict[str, str] | None, expected: dict[str, str]
+    paths: list[str], profile: dict[str, Any] | None, expected: dict[str, str]
 ) -> None:
     request = of(m.UpdatePersonRequest, person={"person_id": ID, "profile": profile}, update_mask={"paths": paths})
     assert told(request) == expected

@@ -30,7 +30,7 @@ from wasl.options.v1 import options_pb2 as wasl_dot_options_dot_v1_dot_options__
 from wasl.type.v1 import localized_text_pb2 as wasl_dot_type_dot_v1_dot_localized__text__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fwasl/matching/v1/matching.proto\x12\x10wasl.matching.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dwasl/options/v1/options.proto\x1a!wasl/type/v1/localized_text.proto\"\xd1\x02\n\x0bParticipant\x12\x1c\n\x0eparticipant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32\".wasl.matching.v1.Participant.KindB\x04\xe2\x41\x01\x03\x12;\n\x0c\x64isplay_name\x18\x03 \x01(\x0b\x32\x1b.wasl.type.v1.LocalizedTextB\x08\xe2\x41\x01\x03\xd0\xc1\x18\x01\x12\x18\n\nplace_code\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12$\n\x16organization_type_code\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x33\n\tjoin_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\":\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\n\n\x06PERSON\x10\x01\x12\x10\n\x0cORGANIZATION\x10\x02\"=\n\x15GetParticipantRequest\x12$\n\x0eparticipant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\xe2\x02\n\x17ListParticipantsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12:\n\x04kind\x18\x03 \x01(\x0e\x32\".wasl.matching.v1.Participant.KindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\xd0\x01\n\nplace_code\x18\x04 \x01(\tB\xbb\x01\xbaH%r 2\x1e^SY(0[1-9]|1[0-4])([0-9]{2})?$\xd8\x01\x01\xda\xc1\x18\x8e\x01\nCis not the P-code of a Syrian governorate or district, such as SY07\x12G\xd9\x84\xd9\x8a\xd8\xb3 \xd8\xb1\xd9\x85\xd8\xb2\xd8\xa7 \xd9\x84\xd9\x85\xd8\xad\xd8\xa7\xd9\x81\xd8\xb8\xd8\xa9 \xd8\xa3\xd9\x88 \xd9\x85\xd9\x86\xd8\xb7\xd9\x82\xd8\xa9 \xd8\xb3\xd9\x88\xd8\xb1\xd9\x8a\xd8\xa9\xd8\x8c \xd9\x85\xd8\xab\xd9\x84 SY07\"|\n\x18ListParticipantsResponse\x12\x33\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x1d.wasl.matching.v1.Participant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x05\x32\xd3\x02\n\x0fMatchingService\x12\x9e\x01\n\x0eGetParticipant\x12\'.wasl.matching.v1.GetParticipantRequest\x1a\x1d.wasl.matching.v1.Participant\"D\x8a\xb5\x18\x17\x08\x03\x12\x06member\x12\x0b\x63oordinator\x82\xd3\xe4\x93\x02#\x12!/v1/participants/{participant_id}\x12\x9e\x01\n\x10ListParticipants\x12).wasl.matching.v1.ListParticipantsRequest\x1a*.wasl.matching.v1.ListParticipantsResponse\"3\x8a\xb5\x18\x17\x08\x03\x12\x06member\x12\x0b\x63oordinator\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/participantsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fwasl/matching/v1/matching.proto\x12\x10wasl.matching.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dwasl/options/v1/options.proto\x1a!wasl/type/v1/localized_text.proto\"\xd5\x02\n\x0bParticipant\x12\x1c\n\x0eparticipant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32\".wasl.matching.v1.Participant.KindB\x04\xe2\x41\x01\x03\x12;\n\x0c\x64isplay_name\x18\x03 \x01(\x0b\x32\x1b.wasl.type.v1.LocalizedTextB\x08\xe2\x41\x01\x03\xd0\xc1\x18\x01\x12\x1c\n\nplace_code\x18\x04 \x01(\tB\x08\xe2\x41\x01\x03\xd0\xc1\x18\x01\x12$\n\x16organization_type_code\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x33\n\tjoin_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\":\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\n\n\x06PERSON\x10\x01\x12\x10\n\x0cORGANIZATION\x10\x02\"=\n\x15GetParticipantRequest\x12$\n\x0eparticipant_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\xe2\x02\n\x17ListParticipantsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12:\n\x04kind\x18\x03 \x01(\x0e\x32\".wasl.matching.v1.Participant.KindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\xd0\x01\n\nplace_code\x18\x04 \x01(\tB\xbb\x01\xbaH%r 2\x1e^SY(0[1-9]|1[0-4])([0-9]{2})?$\xd8\x01\x01\xda\xc1\x18\x8e\x01\nCis not the P-code of a Syrian governorate or district, such as SY07\x12G\xd9\x84\xd9\x8a\xd8\xb3 \xd8\xb1\xd9\x85\xd8\xb2\xd8\xa7 \xd9\x84\xd9\x85\xd8\xad\xd8\xa7\xd9\x81\xd8\xb8\xd8\xa9 \xd8\xa3\xd9\x88 \xd9\x85\xd9\x86\xd8\xb7\xd9\x82\xd8\xa9 \xd8\xb3\xd9\x88\xd8\xb1\xd9\x8a\xd8\xa9\xd8\x8c \xd9\x85\xd8\xab\xd9\x84 SY07\"|\n\x18ListParticipantsResponse\x12\x33\n\x0cparticipants\x18\x01 \x03(\x0b\x32\x1d.wasl.matching.v1.Participant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x05\x32\xd3\x02\n\x0fMatchingService\x12\x9e\x01\n\x0eGetParticipant\x12\'.wasl.matching.v1.GetParticipantRequest\x1a\x1d.wasl.matching.v1.Participant\"D\x8a\xb5\x18\x17\x08\x03\x12\x06member\x12\x0b\x63oordinator\x82\xd3\xe4\x93\x02#\x12!/v1/participants/{participant_id}\x12\x9e\x01\n\x10ListParticipants\x12).wasl.matching.v1.ListParticipantsRequest\x1a*.wasl.matching.v1.ListParticipantsResponse\"3\x8a\xb5\x18\x17\x08\x03\x12\x06member\x12\x0b\x63oordinator\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/participantsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,7 +44,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PARTICIPANT'].fields_by_name['display_name']._loaded_options = None
   _globals['_PARTICIPANT'].fields_by_name['display_name']._serialized_options = b'\342A\001\003\320\301\030\001'
   _globals['_PARTICIPANT'].fields_by_name['place_code']._loaded_options = None
-  _globals['_PARTICIPANT'].fields_by_name['place_code']._serialized_options = b'\342A\001\003'
+  _globals['_PARTICIPANT'].fields_by_name['place_code']._serialized_options = b'\342A\001\003\320\301\030\001'
   _globals['_PARTICIPANT'].fields_by_name['organization_type_code']._loaded_options = None
   _globals['_PARTICIPANT'].fields_by_name['organization_type_code']._serialized_options = b'\342A\001\003'
   _globals['_PARTICIPANT'].fields_by_name['join_time']._loaded_options = None
@@ -64,15 +64,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MATCHINGSERVICE'].methods_by_name['ListParticipants']._loaded_options = None
   _globals['_MATCHINGSERVICE'].methods_by_name['ListParticipants']._serialized_options = b'\212\265\030\027\010\003\022\006member\022\013coordinator\202\323\344\223\002\022\022\020/v1/participants'
   _globals['_PARTICIPANT']._serialized_start=245
-  _globals['_PARTICIPANT']._serialized_end=582
-  _globals['_PARTICIPANT_KIND']._serialized_start=524
-  _globals['_PARTICIPANT_KIND']._serialized_end=582
-  _globals['_GETPARTICIPANTREQUEST']._serialized_start=584
-  _globals['_GETPARTICIPANTREQUEST']._serialized_end=645
-  _globals['_LISTPARTICIPANTSREQUEST']._serialized_start=648
-  _globals['_LISTPARTICIPANTSREQUEST']._serialized_end=1002
-  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_start=1004
-  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_end=1128
-  _globals['_MATCHINGSERVICE']._serialized_start=1131
-  _globals['_MATCHINGSERVICE']._serialized_end=1470
+  _globals['_PARTICIPANT']._serialized_end=586
+  _globals['_PARTICIPANT_KIND']._serialized_start=528
+  _globals['_PARTICIPANT_KIND']._serialized_end=586
+  _globals['_GETPARTICIPANTREQUEST']._serialized_start=588
+  _globals['_GETPARTICIPANTREQUEST']._serialized_end=649
+  _globals['_LISTPARTICIPANTSREQUEST']._serialized_start=652
+  _globals['_LISTPARTICIPANTSREQUEST']._serialized_end=1006
+  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_start=1008
+  _globals['_LISTPARTICIPANTSRESPONSE']._serialized_end=1132
+  _globals['_MATCHINGSERVICE']._serialized_start=1135
+  _globals['_MATCHINGSERVICE']._serialized_end=1474
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ from wasl.options.v1 import options_pb2 as wasl_dot_options_dot_v1_dot_options__
 from wasl.type.v1 import localized_text_pb2 as wasl_dot_type_dot_v1_dot_localized__text__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cwasl/members/v1/events.proto\x12\x0fwasl.members.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dwasl/members/v1/members.proto\x1a\x1dwasl/options/v1/options.proto\x1a!wasl/type/v1/localized_text.proto\"\x7f\n\x14\x41pplicationSubmitted\x12\x38\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32#.wasl.members.v1.ApplicationSummary:-\xaa\xbb\x18)org.wasl.members.application.submitted.v1\"}\n\x13\x41pplicationApproved\x12\x38\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32#.wasl.members.v1.ApplicationSummary:,\xaa\xbb\x18(org.wasl.members.application.approved.v1\"}\n\x13\x41pplicationRejected\x12\x38\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32#.wasl.members.v1.ApplicationSummary:,\xaa\xbb\x18(org.wasl.members.application.rejected.v1\"^\n\x0cMemberJoined\x12\'\n\x06member\x18\x01 \x01(\x0b\x32\x17.wasl.members.v1.Member:%\xaa\xbb\x18!org.wasl.members.member.joined.v1\"`\n\rMemberUpdated\x12\'\n\x06member\x18\x01 \x01(\x0b\x32\x17.wasl.members.v1.Member:&\xaa\xbb\x18\"org.wasl.members.member.updated.v1\"\x93\x02\n\x12\x41pplicationSummary\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.wasl.members.v1.MemberKind\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\".wasl.members.v1.Application.State\x12\x12\n\nplace_code\x18\x04 \x01(\t\x12/\n\x0bsubmit_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tmember_id\x18\x07 \x01(\t\"\x93\x02\n\x06Member\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.wasl.members.v1.MemberKind\x12\x37\n\x0c\x64isplay_name\x18\x03 \x01(\x0b\x32\x1b.wasl.type.v1.LocalizedTextB\x04\xd0\xc1\x18\x01\x12\x12\n\nplace_code\x18\x04 \x01(\t\x12\x1e\n\x16organization_type_code\x18\x05 \x01(\t\x12-\n\tjoin_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*G\n\nMemberKind\x12\x1b\n\x17MEMBER_KIND_UNSPECIFIED\x10\x00\x12\n\n\x06PERSON\x10\x01\x12\x10\n\x0cORGANIZATION\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cwasl/members/v1/events.proto\x12\x0fwasl.members.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dwasl/members/v1/members.proto\x1a\x1dwasl/options/v1/options.proto\x1a!wasl/type/v1/localized_text.proto\"\x7f\n\x14\x41pplicationSubmitted\x12\x38\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32#.wasl.members.v1.ApplicationSummary:-\xaa\xbb\x18)org.wasl.members.application.submitted.v1\"}\n\x13\x41pplicationApproved\x12\x38\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32#.wasl.members.v1.ApplicationSummary:,\xaa\xbb\x18(org.wasl.members.application.approved.v1\"}\n\x13\x41pplicationRejected\x12\x38\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32#.wasl.members.v1.ApplicationSummary:,\xaa\xbb\x18(org.wasl.members.application.rejected.v1\"^\n\x0cMemberJoined\x12\'\n\x06member\x18\x01 \x01(\x0b\x32\x17.wasl.members.v1.Member:%\xaa\xbb\x18!org.wasl.members.member.joined.v1\"`\n\rMemberUpdated\x12\'\n\x06member\x18\x01 \x01(\x0b\x32\x17.wasl.members.v1.Member:&\xaa\xbb\x18\"org.wasl.members.member.updated.v1\"\x99\x02\n\x12\x41pplicationSummary\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.wasl.members.v1.MemberKind\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\".wasl.members.v1.Application.State\x12\x18\n\nplace_code\x18\x04 \x01(\tB\x04\xd0\xc1\x18\x01\x12/\n\x0bsubmit_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tmember_id\x18\x07 \x01(\t\"\x99\x02\n\x06Member\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.wasl.members.v1.MemberKind\x12\x37\n\x0c\x64isplay_name\x18\x03 \x01(\x0b\x32\x1b.wasl.type.v1.LocalizedTextB\x04\xd0\xc1\x18\x01\x12\x18\n\nplace_code\x18\x04 \x01(\tB\x04\xd0\xc1\x18\x01\x12\x1e\n\x16organization_type_code\x18\x05 \x01(\t\x12-\n\tjoin_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*G\n\nMemberKind\x12\x1b\n\x17MEMBER_KIND_UNSPECIFIED\x10\x00\x12\n\n\x06PERSON\x10\x01\x12\x10\n\x0cORGANIZATION\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,10 +45,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMBERJOINED']._serialized_options = b'\252\273\030!org.wasl.members.member.joined.v1'
   _globals['_MEMBERUPDATED']._loaded_options = None
   _globals['_MEMBERUPDATED']._serialized_options = b'\252\273\030\"org.wasl.members.member.updated.v1'
+  _globals['_APPLICATIONSUMMARY'].fields_by_name['place_code']._loaded_options = None
+  _globals['_APPLICATIONSUMMARY'].fields_by_name['place_code']._serialized_options = b'\320\301\030\001'
   _globals['_MEMBER'].fields_by_name['display_name']._loaded_options = None
   _globals['_MEMBER'].fields_by_name['display_name']._serialized_options = b'\320\301\030\001'
-  _globals['_MEMBERKIND']._serialized_start=1312
-  _globals['_MEMBERKIND']._serialized_end=1383
+  _globals['_MEMBER'].fields_by_name['place_code']._loaded_options = None
+  _globals['_MEMBER'].fields_by_name['place_code']._serialized_options = b'\320\301\030\001'
+  _globals['_MEMBERKIND']._serialized_start=1324
+  _globals['_MEMBERKIND']._serialized_end=1395
   _globals['_APPLICATIONSUBMITTED']._serialized_start=179
   _globals['_APPLICATIONSUBMITTED']._serialized_end=306
   _globals['_APPLICATIONAPPROVED']._serialized_start=308
@@ -60,7 +64,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMBERUPDATED']._serialized_start=658
   _globals['_MEMBERUPDATED']._serialized_end=754
   _globals['_APPLICATIONSUMMARY']._serialized_start=757
-  _globals['_APPLICATIONSUMMARY']._serialized_end=1032
-  _globals['_MEMBER']._serialized_start=1035
-  _globals['_MEMBER']._serialized_end=1310
+  _globals['_APPLICATIONSUMMARY']._serialized_end=1038
+  _globals['_MEMBER']._serialized_start=1041
+  _globals['_MEMBER']._serialized_end=1322
 # @@protoc_insertion_point(module_scope)

@@ -359,7 +359,7 @@ class PersonProfile(_message.Message):
     place_code: _builtins.str
     """P-code of a governorate or district (OCHA COD-AB), such as SY07 for Idleb; empty: outside Syria or not told."""
     of_age: _builtins.bool
-    """The applicant declares to be 18 or older: the network stores no personal data of children."""
+    """The person declares to be 18 or older: the network stores no personal data of children."""
     @_builtins.property
     def display_name(self) -> _localized_text_pb2.LocalizedText:
         """The name as others see it."""

@@ -120,6 +120,6 @@ event_type: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOpt
 sensitive: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """Never logged, traced or announced: passwords, tokens."""
 personal: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
-"""About a person: redacted in the event log when the person is erased."""
+"""About a person: never logged or traced."""
 explanation: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Explanation]
 """What a person reads when a value breaks the field's rule, where the rule itself (a pattern) would tell nothing."""
