@@ -33,13 +33,15 @@ from chassis.publisher import FAILURES, Publisher, connect
 HEARTBEAT = 10  # seconds; two missed ones close the connection
 PREFETCH = 200  # messages; RabbitMQ recommends 100 to 300
 SETUP_SECONDS = 10.0 + topology.SETTLE_SECONDS
+LANES = 4  # of a handler, each with one batch at once; a subject is always in the same
+BATCH = 32  # events in one transaction, at most
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 3.0  # seconds between two attempts to connect
 _log = structlog.get_logger(__name__)
 
 
 class EventConsumer(SharedExtension):  # type: ignore[misc]
     """One connection for all handlers of the service. Nameko calls setup, start, stop and kill; a handler is an
-    extension with `event_type`, `queue`, `lanes` and `batch`."""
+    extension with `event_type` and `queue`."""
 
     def __init__(self) -> None:
         self.handlers: list[Any] = []
@@ -57,7 +59,7 @@ class EventConsumer(SharedExtension):  # type: ignore[misc]
 
     def register(self, handler: Any) -> None:
         self.handlers.append(handler)
-        self._lanes[handler] = [Lane(handler) for _ in range(handler.lanes)]
+        self._lanes[handler] = [Lane(handler) for _ in range(LANES)]
 
     def setup(self) -> None:
         self._publisher = Publisher(self.container.config["AMQP_URI"])
@@ -152,15 +154,14 @@ class EventConsumer(SharedExtension):  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001 - whatever is in it, it must not end the loop
             self._park_raw(handler, delivery, error)
             return
-        lanes = self._lanes[handler]
-        lane = lanes[zlib.crc32(delivery.event.subject.encode()) % len(lanes)]
+        lane = self._lanes[handler][zlib.crc32(delivery.event.subject.encode()) % LANES]
         lane.waiting.append(delivery)
         self._pump(lane)
 
     def _pump(self, lane: Lane) -> None:
         if lane.busy or not lane.waiting or self._stop.ready():
             return
-        batch, lane.waiting = lane.waiting[: lane.handler.batch], lane.waiting[lane.handler.batch :]
+        batch, lane.waiting = lane.waiting[:BATCH], lane.waiting[BATCH:]
         try:
             context = self.container.spawn_worker(
                 lane.handler,

@@ -25,13 +25,15 @@ def run(worker: type[Worker], settings: Settings) -> None:
     loop = green.install()
     from nameko.runners import ServiceRunner
 
+    from chassis.consumer import LANES
+
     client = mongo.client(settings.mongo_uri, loop=loop)
     service = nameko_class(worker, client, settings.database)
     runner = ServiceRunner(
         {
             "AMQP_URI": settings.amqp_uri,
             "GRACE_SECONDS": settings.grace_seconds,
-            "max_workers": max(64, sum(one.lanes for one in worker.subscriptions())),
+            "max_workers": max(64, LANES * len(worker.subscriptions())),
         }
     )
     runner.add_service(service)
@@ -90,7 +92,7 @@ def nameko_class(worker: type[Worker], client: mongo.Client, database: str) -> t
 
         def __init__(self, subscription: Subscription) -> None:
             super().__init__()
-            self.event_type, self.lanes, self.batch = subscription.event_type, subscription.lanes, subscription.batch
+            self.event_type = subscription.event_type
             self.queue = topology.consumer_queue(worker.name, subscription.event_type, subscription.source)
 
         def setup(self) -> None:

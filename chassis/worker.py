@@ -30,16 +30,14 @@ class Subscription(msgspec.Struct, frozen=True):
     method: str
     event_type: str
     source: str
-    lanes: int  # batches at once; one subject is always in the same lane
-    batch: int  # events in one transaction, at most
 
 
-def on(kind: type[Message], *, lanes: int = 4, batch: int = 32) -> Callable[[F], F]:
+def on(kind: type[Message]) -> Callable[[F], F]:
     """Marks `async def handler(self, tx, event)` as the handler of an event."""
 
     def mark(function: F) -> F:
         function.subscription = Subscription(  # type: ignore[attr-defined]
-            function.__name__, events.event_type(kind), events.source_service(kind), lanes, batch
+            function.__name__, events.event_type(kind), events.source_service(kind)
         )
         return function
 
