@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from chassis import log, process, settings, tracing
 
-S = TypeVar("S", bound=settings.Settings)
+S = TypeVar("S", bound=settings.Process)
 
 
 def main(kind: type[S], service: str, **commands: Callable[[S], None]) -> None:

@@ -44,7 +44,7 @@ def probes(ready: Ready) -> Starlette:
     return Starlette(routes=probe_routes(ready))
 
 
-async def serve(application: Starlette, host: str, port: int, *, grace_seconds: float = 5.0) -> None:
+async def serve(application: Starlette, host: str, port: int, *, grace_seconds: float) -> None:
     """Serves until the task is cancelled. Signals are the process's business."""
     config = uvicorn.Config(
         application,

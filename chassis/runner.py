@@ -61,7 +61,8 @@ def run(worker: type[Worker], settings: Settings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         green.on_signal(number, stop)
-    probes = asyncio.ensure_future(http.serve(http.probes(ready), settings.bind, settings.http_port), loop=loop)
+    serving = http.serve(http.probes(ready), settings.bind, settings.http_port, grace_seconds=settings.grace_seconds)
+    probes = asyncio.ensure_future(serving, loop=loop)
     runner.start()
     process.keep_what_is_loaded()
     _log.info("worker.started", handlers=len(worker.subscriptions()))

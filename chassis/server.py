@@ -306,7 +306,8 @@ async def _serve(
     async def ready() -> dict[str, str]:
         return {"mongodb": await _ping(app), "process": "stopping" if stop.is_set() else ""}
 
-    probes = asyncio.create_task(http.serve(http.probes(ready), settings.bind, settings.http_port))
+    serving = http.serve(http.probes(ready), settings.bind, settings.http_port, grace_seconds=settings.grace_seconds)
+    probes = asyncio.create_task(serving)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     process.keep_what_is_loaded()

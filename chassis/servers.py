@@ -157,6 +157,10 @@ class Rabbit(Process):
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
             "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+            # Of /etc/rabbitmq nothing is read.
+            "RABBITMQ_CONFIG_FILES": str(home / "none"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "none"),
+            "RABBITMQ_CONF_ENV_FILE": str(home / "none"),
             "RABBITMQ_PID_FILE": str(home / "pid"),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
             "ERL_EPMD_PORT": str(epmd),

@@ -10,30 +10,34 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-S = TypeVar("S", bound="Settings")
+S = TypeVar("S", bound="Process")
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What every process of a service needs. A service adds its own fields in config.py."""
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """What every process needs, the portal's included, which holds no secret."""
 
     service: str
+    bind: str = "127.0.0.1"  # address to listen on
+    http_port: int = 0  # /live /ready /metrics, and the portal's pages; 0: any free port
+    log_level: Literal["debug", "info", "warning", "error"] = "info"  # of the lines that are written
+    otlp_endpoint: str = ""  # OTLP over HTTP, such as http://collector:4318; empty: no traces
+    grace_seconds: float = 8.0  # for calls and deliveries that are running when the process is asked to stop
+
+
+class Settings(Process, frozen=True, kw_only=True):
+    """What every process of a service needs. A service adds its own fields in config.py."""
+
     database: str = ""  # empty: wasl_<service>
     mongo_uri: str = "mongodb://127.0.0.1:27017/?replicaSet=rs0"  # a replica set: transactions need one
     amqp_uri: str = "amqp://guest:guest@127.0.0.1:5672/%2F"  # RabbitMQ, with credentials and virtual host
-    bind: str = "127.0.0.1"  # address to listen on
     grpc_port: int = 0  # 0: any free port
-    http_port: int = 0  # /live /ready /metrics
     issuer: str = "https://wasl.example"  # `iss` of access tokens
     audience: str = "wasl"  # `aud` of access tokens
     jwks_url: str = "http://127.0.0.1:8080/.well-known/jwks.json"  # where the public keys of access tokens are
     service_secret: str = ""  # what services show each other; empty: internal methods are refused
-    log_level: Literal["debug", "info", "warning", "error"] = "info"  # of the lines that are written
-    otlp_endpoint: str = ""  # OTLP over HTTP, such as http://collector:4318; empty: no traces
     drain_seconds: float = 0.0  # between NOT_SERVING and the end, for the gateway to notice
-    grace_seconds: float = 8.0  # for calls and deliveries that are running when the process is asked to stop
     max_in_flight: int = 256  # calls at once; more are answered RESOURCE_EXHAUSTED
     write_patience_seconds: float = 8.0  # how long a write waits for a database that fails over
-    state_dir: pathlib.Path = pathlib.Path(".wasl/state")  # where `migrate` leaves what only an operator may read
 
 
 def load(cls: type[S], service: str, environment: Mapping[str, str] = os.environ) -> S:
@@ -45,5 +49,6 @@ def load(cls: type[S], service: str, environment: Mapping[str, str] = os.environ
                 values[field] = environment[name]
             elif f"{name}_FILE" in environment:
                 values[field] = pathlib.Path(environment[f"{name}_FILE"]).read_text().strip()
-    values.setdefault("database", f"wasl_{service}")
+    if "database" in cls.__struct_fields__:
+        values.setdefault("database", f"wasl_{service}")
     return msgspec.convert(values, cls, strict=False, dec_hook=lambda kind, value: kind(value))

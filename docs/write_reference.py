@@ -51,7 +51,7 @@ def table(*head: str, rows: Iterable[tuple[str, ...]]) -> str:
 
 # -- settings ------------------------------------------------------------------------------------------------------
 def fields(path: pathlib.Path) -> Iterator[tuple[str, str, str, str]]:
-    """Name, type, default and comment of each field of the one settings Struct in a file."""
+    """Name, type, default and comment of each field of the settings Structs in a file."""
     source = path.read_text()
     lines = source.splitlines()
     for node in ast.parse(source).body:
