@@ -111,9 +111,7 @@ async def test_bytes_that_are_no_message_are_refused(members: Members) -> None:
     assert await members.dump() == before
 
 
-async def test_a_fault_of_ours_tells_nothing_about_itself(
-    members: Members, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_fault_of_ours_tells_nothing_about_itself(members: Members, monkeypatch: pytest.MonkeyPatch) -> None:
     async def explode(tx: Any) -> None:
         raise RuntimeError("host db-7, user admin")
 
