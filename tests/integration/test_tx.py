@@ -173,7 +173,7 @@ async def test_a_refusal_is_not_remembered_under_its_request_id(members: Members
 async def test_a_view_keeps_the_newer_in_whatever_order_they_come(members: Members) -> None:
     await views.ensure(members.db, "shown")
     for number, order in enumerate(itertools.permutations([1, 2, 3])):
-        for version in order:
+        for version in (*order, order[0]):  # the first once more
             row = {"name": f"v{version}", "odd": {"$set": "$name", "list": ["$$ROOT"]}}
             await members.app.run(_show(f"r{number}", version, row))
     rows = await members.db["shown.1"].find().to_list(None)
