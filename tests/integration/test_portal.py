@@ -9,6 +9,7 @@ import re
 import tempfile
 from collections.abc import AsyncIterator, Iterable
 
+import brotli  # type: ignore[import-untyped]
 import grpc
 import httpx
 import pytest
@@ -267,7 +268,6 @@ async def test_files_have_names_that_change_with_their_contents_and_are_kept_for
 
 async def test_a_first_visit_is_light() -> None:
     """Issue: at most 60 KB over the wire, fonts included; text as the gateway compresses it."""
-    brotli = pytest.importorskip("brotli")
 
     def weight(answer: httpx.Response) -> int:
         compressed = not answer.headers["content-type"].startswith("font/") and len(answer.content) > 1024
