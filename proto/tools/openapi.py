@@ -113,7 +113,8 @@ def document(contract: Contract) -> Json:
                 "Language": {
                     "name": "Accept-Language",
                     "in": "header",
-                    "description": "For sentences that people read: Arabic when `ar` stands before `en`, else English.",
+                    "description": "For sentences that people read: Arabic when `ar` stands before `en`, else English; "
+                    "weights (`q`) do not count.",
                     "schema": {"type": "string"},
                 },
                 "RequestId": {

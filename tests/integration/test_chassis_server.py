@@ -19,6 +19,7 @@ from chassis import errors, server
 from chassis.servers import Mongo, Process, free_port, wait_until
 from services.members import usecases
 from tests.support import (
+    ACCEPTED,
     NO_ID,
     PASSWORD,
     PERSON,
@@ -56,10 +57,7 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 @pytest.mark.parametrize(
     ("metadata", "language"),
     [
-        ({"accept-language": "ar-SY,ar;q=0.9,en;q=0.8"}, "ar"),
-        ({"accept-language": "fr, en-GB;q=0.7"}, "en"),
-        ({"accept-language": "fr"}, "en"),
-        ({"accept-language": ""}, "en"),
+        *(({"accept-language": accepted}, language) for accepted, language in ACCEPTED),
         ({"accept-language": "en", "x-wasl-language": "ar"}, "ar"),
     ],
 )
