@@ -10,6 +10,7 @@ Each function compiles a plan for a message type once. tests/unit/test_pb.py com
 import base64
 import datetime
 import functools
+import math
 import operator
 import re
 from collections.abc import Callable, Iterator
@@ -25,8 +26,7 @@ M = TypeVar("M", bound=Message)
 Convert = Callable[[Any], Any]
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-_LARGE = {FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64}  # text in JSON
-_FLOATS = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
+_ENDLESS = {math.inf: "Infinity", -math.inf: "-Infinity"}  # JSON has no such numbers, nor NaN
 _YEARS_1_TO_9999 = range(-62_135_596_800, 253_402_300_800)  # seconds: what a Timestamp and a datetime can say
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 
@@ -189,16 +189,12 @@ def _json_outward_one(field: FieldDescriptor) -> Convert:
         if field.message_type.full_name.startswith("google.protobuf."):
             return json_format.MessageToDict
         return to_json
-    if field.cpp_type in _LARGE:
+    if field.cpp_type == FieldDescriptor.CPPTYPE_INT64:
         return str
     if field.type == FieldDescriptor.TYPE_BYTES:
         return lambda value: base64.b64encode(value).decode()
-    if field.cpp_type in _FLOATS:
-        return lambda value: (
-            value
-            if abs(value) < float("inf")
-            else {value: "NaN", float("inf"): "Infinity", float("-inf"): "-Infinity"}[value]
-        )
+    if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE:
+        return lambda value: value if math.isfinite(value) else _ENDLESS.get(value, "NaN")
     return same
 
 
@@ -241,11 +237,11 @@ def _json_inward_one(field: FieldDescriptor) -> Convert:
         if kind.DESCRIPTOR.full_name.startswith("google.protobuf."):
             return lambda value: json_format.ParseDict(value, kind())
         return lambda value: from_json(kind, value)
-    if field.cpp_type in _LARGE:
+    if field.cpp_type == FieldDescriptor.CPPTYPE_INT64:
         return int
     if field.type == FieldDescriptor.TYPE_BYTES:
         return lambda value: base64.b64decode(value, validate=True)
-    if field.cpp_type in _FLOATS:
+    if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE:
         return float
     return same  # the message itself refuses a wrong type
 
@@ -268,7 +264,7 @@ def _json_name(field: FieldDescriptor) -> str:
 
 
 def _each(field: FieldDescriptor, convert: Convert, *, listed: bool = False) -> Convert:
-    """`convert` for one value, a list of them or a map's values. `listed`: anything but a list is an error."""
+    """`convert` for one value or a list of them. `listed`: anything but a list is an error."""
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         raise TypeError(f"{field.full_name}: the codec knows no maps; give the message a field for each key")
     if not field.is_repeated:

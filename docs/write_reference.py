@@ -111,7 +111,7 @@ def error_rows() -> Iterator[tuple[str, ...]]:
     for one in error_classes():
         if not one.__doc__ or not one.__dict__.get("en", one.en) or not one.ar:
             raise Undocumented(f"{one.__module__}.{one.__name__} needs a docstring, `en` and `ar`")
-        reason = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", one.__name__).upper()
+        reason = one.__new__(one).reason  # of the class: no values are needed
         meaning = " ".join(one.__doc__.split())
         status = f"{code_pb2.Code.Name(one.code)} {HTTP[one.code]}"
         yield f"`{reason}`", status, one.__module__, meaning, one.en, one.ar
@@ -122,7 +122,7 @@ def error_reference() -> str:
         (f"`{reason}`", f"{code_pb2.Code.Name(one['code'])} {one.get('http', '')}".strip(), one["en"], one["ar"])
         for reason, one in render.read_replies().items()
     ]
-    rules = {**validation.TEXTS, "unknown_field": validation.UNKNOWN}
+    rules = {**validation.TEXTS, "unknown_field": validation.UNKNOWN, "undecodable": validation.UNDECODABLE}
     transcoder = tomllib.loads((ROOT / "deploy/envoy/violations.toml").read_text())["violations"]
     rules |= {one["reason"]: (one["en"], one["ar"]) for one in transcoder}
     return "\n\n".join(

@@ -15,29 +15,25 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 Json = dict[str, Any]
 
 FIELD = descriptor_pb2.FieldDescriptorProto
-_INTEGERS = {FIELD.TYPE_INT32: (-(2**31), 2**31 - 1), FIELD.TYPE_UINT32: (0, 2**32 - 1)}
-_LARGE = {FIELD.TYPE_INT64: "^-?[0-9]+$", FIELD.TYPE_UINT64: "^[0-9]+$"}
+_SCALARS: dict[int, Json] = {
+    FIELD.TYPE_STRING: {"type": "string"},
+    FIELD.TYPE_BOOL: {"type": "boolean"},
+    FIELD.TYPE_INT32: {"type": "integer", "format": "int32"},
+    FIELD.TYPE_INT64: {"type": "string", "format": "int64", "pattern": "^-?[0-9]+$"},
+    FIELD.TYPE_DOUBLE: {"type": "number", "format": "double"},
+}
+_INT32 = {"minimum": -(2**31), "maximum": 2**31 - 1}
 _WELL_KNOWN: dict[str, Json] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
-    "google.protobuf.Duration": {"type": "string", "pattern": "^-?[0-9]+(\\.[0-9]{1,9})?s$"},
     "google.protobuf.FieldMask": {"type": "string", "description": "Field paths, separated by commas."},
     "google.protobuf.Empty": {"type": "object"},
-    "google.protobuf.Struct": {"type": "object"},
 }
 _KEYWORDS = {  # rule of buf.validate: keyword of JSON Schema
     "const": "const", "in": "enum", "pattern": "pattern", "min_len": "minLength", "max_len": "maxLength",
-    "gt": "exclusiveMinimum", "gte": "minimum", "lt": "exclusiveMaximum", "lte": "maximum",
+    "gte": "minimum", "lte": "maximum",
     "min_items": "minItems", "max_items": "maxItems", "unique": "uniqueItems",
 }  # fmt: skip
-_FORMATS = {
-    "email": "email",
-    "hostname": "hostname",
-    "ipv4": "ipv4",
-    "ipv6": "ipv6",
-    "uri": "uri",
-    "uri_ref": "uri-reference",
-    "uuid": "uuid",
-}
+_FORMATS = ("email", "uri", "uuid")
 
 
 class Use(enum.Enum):
@@ -177,7 +173,7 @@ class Schemas:
         if use is not Use.ANSWER and (rules := self.contract.option(field, "buf.validate.field")):
             schema = _with_rules(schema, rules, f"{owner}.{field.name}")
         comment = self.contract.comments.get(f"{owner}.{field.name}", "")
-        if comment and "description" in schema and "$ref" not in schema:
+        if comment and "description" in schema:
             comment = f"{comment} {schema['description']}"
         schema["description"] = comment
         behaviors = self.contract.behaviors(field)
@@ -206,21 +202,10 @@ class Schemas:
             return self.ref(name, use)
         if field.type == FIELD.TYPE_ENUM:
             return self._enum(field.type_name[1:])
-        if field.type in _INTEGERS:
-            low, high = _INTEGERS[field.type]
-            limits = {} if use is Use.ANSWER else {"minimum": low, "maximum": high}
-            return {"type": "integer", "format": "int32", **limits}
-        if field.type in _LARGE:
-            return {
-                "type": "string",
-                "format": "int64" if field.type == FIELD.TYPE_INT64 else "uint64",
-                "pattern": _LARGE[field.type],
-            }
-        if field.type in (FIELD.TYPE_DOUBLE, FIELD.TYPE_FLOAT):
-            return {"type": "number"}
-        if field.type == FIELD.TYPE_BYTES:
-            return {"type": "string", "contentEncoding": "base64"}
-        return {"type": {FIELD.TYPE_STRING: "string", FIELD.TYPE_BOOL: "boolean"}[field.type]}
+        if field.type not in _SCALARS:
+            raise ValueError(f"{field.name}: its type has no JSON Schema in contract.py")
+        limits = _INT32 if field.type == FIELD.TYPE_INT32 and use is not Use.ANSWER else {}
+        return {**_SCALARS[field.type], **limits}
 
     def _enum(self, name: str) -> Json:
         key = _key(name)
@@ -262,26 +247,18 @@ def _with_rules(schema: Json, rules: Any, where: str) -> Json:
     if kind is None:
         return schema
     extra: Json = {}
-    patterns: list[str] = []
     for rule, found in getattr(rules, kind).ListFields():
         value: Any = list(found) if rule.is_repeated else found
         if kind == "enum" and rule.name == "defined_only":
             continue  # only names of values are listed anyway
         if rule.name in _FORMATS:
-            extra["format"] = _FORMATS[rule.name]
-        elif rule.name == "pattern":
-            patterns.append(value)
-        elif rule.name in ("prefix", "suffix", "contains"):
-            text = re.sub(r"([.^$*+?()\[\]{}|\\])", r"\\\1", value)
-            patterns.append({"prefix": f"^{text}", "suffix": f"{text}$", "contains": text}[rule.name])
+            extra["format"] = rule.name
+        elif rule.name == "prefix" and "pattern" not in extra:
+            extra["pattern"] = "^" + re.sub(r"([.^$*+?()\[\]{}|\\])", r"\\\1", value)
         elif rule.name in _KEYWORDS and kind != "enum" and "64" not in kind:
             extra[_KEYWORDS[rule.name]] = value
         else:
             raise ValueError(f"{where}: {kind}.{rule.name} has no JSON Schema in contract.py")
-    if len(patterns) == 1:
-        extra["pattern"] = patterns[0]
-    elif patterns:
-        extra["allOf"] = [{"pattern": pattern} for pattern in patterns]
     if extra and rules.ignore and kind == "string":  # IGNORE_IF_ZERO_VALUE: empty is as good as left out
         return {**schema, "anyOf": [{"maxLength": 0}, extra]}
     return {**schema, **extra}

@@ -1,7 +1,6 @@
 """OpenAPI 3.1 for the gateway: every RPC that has a google.api.http rule."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from contract import FIELD, Contract, Json, Method, Schemas, Use
@@ -35,7 +34,7 @@ _DETAILS: dict[str, Json] = {
             "reason": {
                 "type": "string",
                 "pattern": "^[A-Z][A-Z0-9_]*$",
-                "description": "Such as APPLICATION_NOT_SUBMITTED.",
+                "description": "Such as APPLICATION_NOT_FOUND.",
             },
             "domain": {"type": "string", "description": "Who gives the reason: the network's services or its gateway."},
             "metadata": {
@@ -79,16 +78,14 @@ def document(contract: Contract) -> Json:
     paths: dict[str, Json] = {}
     tags: dict[str, str] = {}
     for method in contract.methods():
-        for index, (verb, template, rule) in enumerate(_bindings(method)):
-            tags[_tag(method)] = contract.comments.get(method.service, "")
-            path = template
-            for variable in _variables(template):
-                path = path.replace(f"{{{variable}}}", f"{{{_field(contract, method, variable)[1].json_name}}}")
-            operation = _operation(schemas, method, verb, template, rule)
-            operation["operationId"] += f"_{index + 1}" if index else ""
-            if verb in paths.setdefault(path, {}):
-                raise ValueError(f"{method.service}.{method.name}: {verb} {path} is taken")
-            paths[path][verb] = operation
+        if method.http is None:
+            continue
+        verb, template = _binding(method)
+        tags[_tag(method)] = contract.comments.get(method.service, "")
+        path = template
+        for variable in _variables(template):
+            path = path.replace(f"{{{variable}}}", f"{{{_field(contract, method, variable)[1].json_name}}}")
+        paths.setdefault(path, {})[verb] = _operation(schemas, method, verb, template)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -116,7 +113,8 @@ def document(contract: Contract) -> Json:
                 "Language": {
                     "name": "Accept-Language",
                     "in": "header",
-                    "description": "For sentences that people read: Arabic when `ar` stands before `en`, else English.",
+                    "description": "For sentences that people read: Arabic when `ar` stands before `en`, else English; "
+                    "weights (`q`) do not count.",
                     "schema": {"type": "string"},
                 },
                 "RequestId": {
@@ -136,19 +134,17 @@ def document(contract: Contract) -> Json:
     }
 
 
-def _bindings(method: Method) -> Iterator[tuple[str, str, Any]]:
-    """Verb, path template and rule of each REST route of a method."""
-    if method.http is None:
-        return
-    for rule in (method.http, *method.http.additional_bindings):
-        verb = rule.WhichOneof("pattern")
-        if verb == "custom" or rule.response_body or "=" in getattr(rule, verb):
-            raise ValueError(f"{method.service}.{method.name}: openapi.py cannot say this binding")
-        yield verb, getattr(rule, verb), rule
+def _binding(method: Method) -> tuple[str, str]:
+    """Verb and path template of a method's REST route."""
+    rule = method.http
+    verb: str = rule.WhichOneof("pattern")
+    if verb == "custom" or rule.additional_bindings or rule.response_body or "=" in getattr(rule, verb):
+        raise ValueError(f"{method.service}.{method.name}: openapi.py cannot say this binding")
+    return verb, getattr(rule, verb)
 
 
-def _operation(schemas: Schemas, method: Method, verb: str, template: str, rule: Any) -> Json:
-    contract = schemas.contract
+def _operation(schemas: Schemas, method: Method, verb: str, template: str) -> Json:
+    contract, rule = schemas.contract, method.http
     bound = _variables(template)
     parameters: list[Json] = []
     for path in bound:
@@ -168,7 +164,7 @@ def _operation(schemas: Schemas, method: Method, verb: str, template: str, rule:
     if rule.body != "*":
         for field in contract.messages[method.request].field:
             if field.name not in taken:
-                parameters += _query(schemas, method.request, field)
+                parameters.append(_query(schemas, method.request, field))
     parameters += [{"$ref": "#/components/parameters/Language"}, {"$ref": "#/components/parameters/RequestId"}]
 
     level = ACCESS[method.access.level] if method.access else ACCESS[0]
@@ -185,7 +181,7 @@ def _operation(schemas: Schemas, method: Method, verb: str, template: str, rule:
         "parameters": parameters,
     }
     if rule.body:
-        operation["requestBody"] = _body(schemas, method, rule, frozenset(bound))
+        operation["requestBody"] = _body(schemas, method, frozenset(bound))
     answer = {"application/json": {"schema": schemas.ref(method.response, Use.ANSWER)}}
     done = {
         "description": "Done.",
@@ -214,29 +210,25 @@ def _statuses(verb: str, level: str, one: bool, body: bool) -> list[int]:
     return sorted(set(PROBLEMS) - absent)
 
 
-def _body(schemas: Schemas, method: Method, rule: Any, bound: frozenset[str]) -> Json:
-    if rule.body == "*":
+def _body(schemas: Schemas, method: Method, bound: frozenset[str]) -> Json:
+    if method.http.body == "*":
         schema = schemas.message(method.request, Use.INPUT, without=bound)
         required = bool(schema.get("required"))
     else:
-        _, field = _field(schemas.contract, method, rule.body)
+        _, field = _field(schemas.contract, method, method.http.body)
         masked = any(field.name == "update_mask" for field in schemas.contract.messages[method.request].field)
         schema = schemas.ref(field.type_name[1:], Use.PATCH if masked else Use.INPUT)
         required = "REQUIRED" in schemas.contract.behaviors(field) and not masked  # the path says which one
     return {"required": required, "content": {"application/json": {"schema": schema}}}
 
 
-def _query(schemas: Schemas, owner: str, field: Any, prefix: str = "") -> Iterator[Json]:
-    """Query parameters of a request field; those of a message are its own, with a dot."""
-    kind = field.type_name[1:]
-    if field.type == FIELD.TYPE_MESSAGE and not kind.startswith("google.protobuf."):
-        for inner in schemas.contract.messages[kind].field:
-            yield from _query(schemas, kind, inner, f"{prefix}{field.json_name}.")
-        return
+def _query(schemas: Schemas, owner: str, field: Any) -> Json:
+    if field.type == FIELD.TYPE_MESSAGE and not field.type_name.startswith(".google.protobuf."):
+        raise ValueError(f"{owner}.{field.name}: openapi.py cannot say a message as a query parameter")
     schema = schemas.field(owner, field, Use.INPUT)
     required = "REQUIRED" in schemas.contract.behaviors(field)
-    yield {
-        "name": f"{prefix}{field.json_name}",
+    return {
+        "name": field.json_name,
         "in": "query",
         "description": schema.pop("description"),
         **({"required": True} if required else {}),

@@ -6,11 +6,12 @@ list of them. Messages have keys (`home.title`), so that no language is the orig
 
 import io
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import jinja2
-from babel import Locale, negotiate_locale
+from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -72,17 +73,9 @@ def load(shared: Mapping[str, Any]) -> dict[str, Language]:
 
 
 def choose(accepted: str, languages: Mapping[str, Language]) -> Language:
-    """The first that `accepted` (an Accept-Language header) prefers and we have."""
-
-    def weight(part: str) -> float:
-        _, _, quality = part.partition(";q=")
-        try:
-            return -float(quality or 1)
-        except ValueError:
-            return 0.0
-
-    preferred = [part.split(";")[0].strip() for part in sorted(accepted.replace(" ", "").split(","), key=weight)]
-    return languages[negotiate_locale(preferred, list(languages), sep="-") or FALLBACK]
+    """The first of ours that `accepted` (an Accept-Language header) names; weights count nowhere in the network."""
+    named = re.findall(r"(?:^|,)\s*([a-z]+)", accepted.lower())
+    return languages[next((code for code in named if code in languages), FALLBACK)]
 
 
 def short(name: str) -> str:

@@ -165,7 +165,7 @@ def _rules(schema: Json) -> Iterator[str]:
     """The limits of a value in words."""
     words = {
         "minLength": "at least {} characters", "maxLength": "at most {} characters", "pattern": "matches `{}`",
-        "minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}",
+        "minimum": "≥ {}", "maximum": "≤ {}",
         "minItems": "at least {}", "maxItems": "at most {}", "const": "`{}`",
     }  # fmt: skip
     if "anyOf" in schema:

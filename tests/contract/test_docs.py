@@ -4,6 +4,7 @@ import pathlib
 import re
 import runpy
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from descriptors import ROOT, events
 DOCUMENTS = sorted(path for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")] if path.name != "template.md")
 RECORDS = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
 SERVICES = sorted(path.parent.name.upper() for path in ROOT.glob("services/*/config.py"))
+ARABIC = re.compile(r"[\u0621-\u064a]")
 TOP = "chassis|services|proto|gen|deploy|docs|tests|bench|demo|third_party|vocabularies"
 WRITE = "run: .venv/bin/python docs/write_reference.py"
 
@@ -41,12 +43,31 @@ def test_the_reference_is_what_the_code_says(name: str, reference: dict[str, str
 
 def test_every_error_of_the_services_is_in_the_reference() -> None:
     """By another way than the one that writes it: the classes as they stand in the files."""
-    errors = text("docs/reference/errors.md")
+    reasons = re.findall(r"^\| `([A-Z0-9_]+)`", text("docs/reference/errors.md"), re.MULTILINE)
+    known = {reason.replace("_", "") for reason in reasons}
     kinds = re.findall(r"^class (\w+)\((?:Error|\w*\.?Error)\)", text("chassis/errors.py"), re.MULTILINE)
     for path in [*ROOT.glob("chassis/*.py"), *ROOT.glob("services/**/*.py")]:
         for name in re.findall(rf"^class (\w+)\((?:errors\.)?(?:{'|'.join(kinds)})\)", path.read_text(), re.MULTILINE):
-            reason = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper()
-            assert f"`{reason}`" in errors, f"{path.name}: {name}; {WRITE}"
+            assert name.upper() in known, f"{path.name}: {name}; {WRITE}"
+
+
+def test_a_reason_has_one_sentence_in_each_language_whoever_gives_it() -> None:
+    """Services and gateway speak of a request, and both of a field, in the same words."""
+    for part in text("docs/reference/errors.md").split("## Of fields"):
+        rows = re.findall(r"^\| `([A-Z0-9_]+)` .*?\| ([^|]+) \| ([^|]+) \|$", part, re.MULTILINE)
+        assert len(rows) > 10
+        said: dict[str, tuple[str, str]] = {}
+        for reason, english, arabic in rows:
+            assert said.setdefault(reason, (english, arabic)) == (english, arabic), reason
+            assert ARABIC.search(arabic), reason
+            assert not ARABIC.search(english), reason
+
+
+def test_every_refusal_of_the_gateway_is_provoked_by_a_test() -> None:
+    tests = text("tests/integration/test_gateway.py") + text("tests/integration/test_gateway_failures.py")
+    violations = tomllib.loads(text("deploy/envoy/violations.toml"))["violations"]
+    for reason in (*tomllib.loads(text("deploy/envoy/replies.toml")), *(one["reason"] for one in violations)):
+        assert f'"{reason}"' in tests, reason
 
 
 def test_every_environment_variable_is_documented() -> None:

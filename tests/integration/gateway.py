@@ -118,10 +118,11 @@ def details(reply: httpx.Response) -> dict[str, dict[str, Any]]:
     return {one["@type"].rpartition(".")[2]: one for one in reply.json()["details"]}
 
 
-def check_refusal(
-    reply: httpx.Response, status: int, code: int, reason: str, text: str, field: str | None = None, why: str = ""
-) -> None:
-    """Whoever refuses, Envoy or a service: one shape. `text` and `why` are parts of what people read."""
+def check_refusal(reply: httpx.Response, status: int, code: int, reason: str, text: str, *violation: str) -> None:
+    """Whoever refuses, Envoy or a service: one shape. `text` is a part of what people read.
+
+    `violation`: the field, its reason, and a part of what people read about it.
+    """
     assert reply.status_code == status, reply.text
     assert reply.headers["content-type"] == "application/json"
     assert reply.headers["cache-control"] == "no-store"
@@ -134,8 +135,7 @@ def check_refusal(
         "ar" if any("\u0600" < letter < "\u0700" for letter in text) else "en"
     )
     assert found["RequestInfo"]["requestId"] == reply.headers["x-request-id"]
-    if field is not None:
-        (violation,) = found["BadRequest"]["fieldViolations"]
-        assert violation["field"] == field, violation
-        assert violation["reason"]
-        assert why in violation["description"]
+    if violation:
+        (one,) = found["BadRequest"]["fieldViolations"]
+        assert (one["field"], one["reason"]) == violation[:2]
+        assert violation[2] in one["description"]

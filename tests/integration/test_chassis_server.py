@@ -19,6 +19,7 @@ from chassis import errors, server
 from chassis.servers import Mongo, Process, free_port, wait_until
 from services.members import usecases
 from tests.support import (
+    ACCEPTED,
     NO_ID,
     PASSWORD,
     PERSON,
@@ -56,10 +57,7 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 @pytest.mark.parametrize(
     ("metadata", "language"),
     [
-        ({"accept-language": "ar-SY,ar;q=0.9,en;q=0.8"}, "ar"),
-        ({"accept-language": "fr, en-GB;q=0.7"}, "en"),
-        ({"accept-language": "fr"}, "en"),
-        ({"accept-language": ""}, "en"),
+        *(({"accept-language": accepted}, language) for accepted, language in ACCEPTED),
         ({"accept-language": "en", "x-wasl-language": "ar"}, "ar"),
     ],
 )
@@ -111,9 +109,7 @@ async def test_bytes_that_are_no_message_are_refused(members: Members) -> None:
     assert await members.dump() == before
 
 
-async def test_a_fault_of_ours_tells_nothing_about_itself(
-    members: Members, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_fault_of_ours_tells_nothing_about_itself(members: Members, monkeypatch: pytest.MonkeyPatch) -> None:
     async def explode(tx: Any) -> None:
         raise RuntimeError("host db-7, user admin")
 

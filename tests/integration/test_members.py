@@ -333,7 +333,7 @@ async def test_what_is_decided_stays_decided(members: Members, coordinator: Who)
     assert await members.dump() == before
 
 
-async def test_a_stale_etag_changes_nothing(members: Members, coordinator: Who) -> None:
+async def test_a_stale_etag_changes_nothing(members: Members) -> None:
     amal = await members.account()
     draft = await members.draft(amal)
     identity = id_of(draft)

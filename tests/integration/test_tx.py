@@ -209,7 +209,7 @@ async def test_only_a_taken_key_counts_as_met_before(members: Members) -> None:
 async def test_a_view_keeps_the_newer_in_whatever_order_they_come(members: Members) -> None:
     await views.ensure(members.db, "shown")
     for number, order in enumerate(itertools.permutations([1, 2, 3])):
-        for version in order:
+        for version in (*order, order[0]):  # the first once more
             row = {"name": f"v{version}", "odd": {"$set": "$name", "list": ["$$ROOT"]}}
             await members.app.run(_show(f"r{number}", version, row))
     rows = await members.db["shown.1"].find().to_list(None)

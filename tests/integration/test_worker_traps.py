@@ -20,11 +20,10 @@ import pymongo
 import pytest
 from kombu.utils.url import parse_url
 
-from chassis import eventlog, events, lease, mongo, outbox, topology
+from chassis import eventlog, events, lease, outbox, topology
 from chassis.publisher import Outgoing, Publisher
 from chassis.servers import Process, Rabbit, free_port, python, wait_until
 from chassis.testing import QUICK, new_virtual_host
-from chassis.tx import Tx
 from tests.integration import trap_worker
 from tests.integration.trap_worker import QUEUE, TYPE, happened
 
@@ -404,21 +403,7 @@ def test_poison_that_kills_its_worker_is_parked_by_the_broker(trap: Callable[...
     assert line.endswith("broker: delivery_limit")
 
 
-# -- chassis/tx.py, eventlog.py, relay.py, lease.py --------------------------------------------------------------------
-async def test_newer_wins_and_an_older_one_aborts_nothing(db: Any) -> None:
-    async def put(version: int) -> None:
-        async def body(session: Any) -> None:
-            tx = Tx(db, session)
-            tx.upsert_newer("rows", "k", version, {"name": f"$v{version}"})
-            await tx.flush()
-
-        await mongo.run_transaction(db.client, body)
-
-    for version in (1, 3, 2, 3):
-        await put(version)
-    assert await db["rows.1"].find_one({}) == {"_id": "k", "version": 3, "name": "$v3"}
-
-
+# -- chassis/eventlog.py, relay.py, lease.py ---------------------------------------------------------------------------
 async def test_the_log_is_dense_though_three_relays_move_the_same(db: Any) -> None:
     entries = [outbox.entry(happened(f"e{n}", subject="k", sequence=n), at=n) for n in range(1, 301)]
     await db.outbox.insert_many(entries)

@@ -19,11 +19,8 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 _NUMBERS = {
     FieldDescriptor.CPPTYPE_INT32: st.integers(-(2**31), 2**31 - 1),
     FieldDescriptor.CPPTYPE_INT64: st.integers(-(2**63), 2**63 - 1),
-    FieldDescriptor.CPPTYPE_UINT32: st.integers(0, 2**32 - 1),
-    FieldDescriptor.CPPTYPE_UINT64: st.integers(0, 2**64 - 1),
     FieldDescriptor.CPPTYPE_BOOL: st.booleans(),
-    FieldDescriptor.CPPTYPE_DOUBLE: st.floats(),
-    FieldDescriptor.CPPTYPE_FLOAT: st.floats(width=32),
+    FieldDescriptor.CPPTYPE_DOUBLE: st.floats(allow_nan=False) | st.just(math.nan),  # one NaN of many: JSON has one
 }
 # json_format writes and reads the years 1 to 9999 only.
 _SECONDS = st.integers(-62_135_596_800, 253_402_300_799)
@@ -66,10 +63,3 @@ def _one_of_each_oneof(descriptor: Descriptor, values: dict[str, Any]) -> dict[s
         for extra in [field.name for field in oneof.fields if field.name in values][1:]:
             del values[extra]
     return values
-
-
-def same_json(left: Any, right: Any) -> bool:
-    """Equal, where NaN equals NaN."""
-    if isinstance(left, float) and isinstance(right, float):
-        return left == right or (math.isnan(left) and math.isnan(right))
-    return bool(left == right)

@@ -12,6 +12,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, json_format, messag
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.latlng_pb2 import LatLng
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +37,7 @@ RESOURCES: list[tuple[type[Message], type[msgspec.Struct]]] = [
 
 profiles: st.SearchStrategy[Any] = strategies.message(members_pb2.PersonProfile.DESCRIPTOR)
 any_message = st.sampled_from(strategies.kinds()).flatmap(lambda kind: strategies.message(kind.DESCRIPTOR))
+any_message |= strategies.message(LatLng.DESCRIPTOR)  # nothing of ours has a double yet
 
 
 @given(any_message)
