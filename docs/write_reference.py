@@ -50,12 +50,12 @@ def table(*head: str, rows: Iterable[tuple[str, ...]]) -> str:
 
 
 # -- settings ------------------------------------------------------------------------------------------------------
-def fields(path: pathlib.Path) -> Iterator[tuple[str, str, str, str]]:
-    """Name, type, default and comment of each field of the settings Structs in a file."""
+def fields(path: pathlib.Path, struct: str) -> Iterator[tuple[str, str, str, str]]:
+    """Name, type, default and comment of each field of a settings Struct."""
     source = path.read_text()
     lines = source.splitlines()
     for node in ast.parse(source).body:
-        for line in node.body if isinstance(node, ast.ClassDef) else ():
+        for line in node.body if isinstance(node, ast.ClassDef) and node.name == struct else ():
             if isinstance(line, ast.AnnAssign) and line.value is not None:
                 name, _, comment = ast.unparse(line.target), *lines[(line.end_lineno or 1) - 1].partition("  # ")[1:]
                 if not comment:
@@ -64,10 +64,10 @@ def fields(path: pathlib.Path) -> Iterator[tuple[str, str, str, str]]:
                 yield name, ast.unparse(line.annotation).rpartition(".")[2], default, comment
 
 
-def variables(path: pathlib.Path, prefix: str) -> str:
+def variables(path: pathlib.Path, prefix: str, struct: str = "Config") -> str:
     rows = [
         (f"`{prefix}{name.upper()}`", kind, f"`{default}`" if default else "", comment)
-        for name, kind, default, comment in fields(path)
+        for name, kind, default, comment in fields(path, struct)
     ]
     return table("variable", "type", "default", "meaning", rows=rows)
 
@@ -81,9 +81,11 @@ def settings() -> str:
         rows.append((f"`{one.name}`", default if default != "``" else "", one.help))
     parts = [
         "# Settings\n\nEverything is set by environment variables. `./dev` has a few more: [dev.md](dev.md).",
-        "## Every service\n\n`WASL_<SERVICE>_<NAME>` wins over `WASL_<NAME>`, for example `WASL_MEMBERS_LOG_LEVEL` over"
+        "## Every process\n\n`WASL_<SERVICE>_<NAME>` wins over `WASL_<NAME>`, for example `WASL_MEMBERS_LOG_LEVEL` over"
         "\n`WASL_LOG_LEVEL`. With `_FILE` at its end a variable names a file that holds the value: for secrets.",
-        variables(ROOT / "chassis/settings.py", "WASL_"),
+        variables(ROOT / "chassis/settings.py", "WASL_", "Process"),
+        "## Every service\n\nThe portal reads none of these: no secret, no database, no broker.",
+        variables(ROOT / "chassis/settings.py", "WASL_", "Settings"),
     ]
     for path in own:
         parts += [f"## {path.parent.name}", variables(path, f"WASL_{path.parent.name.upper()}_")]

@@ -34,6 +34,13 @@ def supervise(network: Network, verb: str, process: str) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=60)
 
 
+def test_only_services_know_the_secret_and_the_servers(network: Network) -> None:
+    for name, pid in network.stack.pids().items():
+        variables = pathlib.Path(f"/proc/{pid}/environ").read_text().split("\0")
+        told = [one for one in variables if re.match(r"WASL_\w*(URI|SECRET|RABBITMQ)", one)]
+        assert bool(told) is bool(re.search("-(api|worker)-", name)), f"{name}: {told}"
+
+
 # -- the way of one request ----------------------------------------------------------------------------------------
 def test_who_applies_and_is_approved_is_shown_by_another_service(network: Network, collector: Collector) -> None:
     path = network.submitted(placeCode="SY0203")
