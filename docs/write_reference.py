@@ -74,11 +74,10 @@ def variables(path: pathlib.Path, prefix: str, struct: str = "Config") -> str:
 
 def settings() -> str:
     own = sorted(ROOT.glob("services/*/config.py"))
-    gateway = [*render.SETTINGS, *(render.api_setting(one) for one in sorted(render.OFFSETS))]
     rows = []
-    for one in gateway:
-        default = f"`WASL_PORT_BASE` + {one.offset}" if one.offset is not None else f"`{one.default}`"
-        rows.append((f"`{one.name}`", default if default != "``" else "", one.help))
+    for one in render.all_settings():
+        default = "needed" if one.default is None else f"`{one.default}`" if one.default else ""
+        rows.append((f"`{one.name}`", default, one.help))
     parts = [
         "# Settings\n\nEverything is set by environment variables. `./dev` has a few more: [dev.md](dev.md).",
         "## Every process\n\n`WASL_<SERVICE>_<NAME>` wins over `WASL_<NAME>`, for example `WASL_MEMBERS_LOG_LEVEL` over"

