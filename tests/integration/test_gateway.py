@@ -178,6 +178,8 @@ def test_text_that_is_no_utf8_is_refused_wherever_it_stands(client: httpx.Client
     ("query", "field", "reason", "why"),
     [
         ("nope=1", "nope", "UNKNOWN_FIELD", "ليس حقلا"),
+        ("not-a%20name=1", "not-a%20name", "UNKNOWN_FIELD", "ليس حقلا"),
+        ("%ff=1", "%ff", "UNKNOWN_FIELD", "ليس حقلا"),
         ("page_size.nope=1", "page_size", "UNKNOWN_FIELD", "ليس حقلا"),
         ("page_size=abc", "page_size", "NOT_AN_INTEGER", "ليس عددا صحيحا"),
         ("pageSize=99999999999", "page_size", "NOT_AN_INTEGER", "ليس عددا صحيحا"),
