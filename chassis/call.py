@@ -2,10 +2,20 @@
 
 import contextvars
 import math
+import re
 
 import msgspec
 
 SECRET_HEADER = "x-wasl-service-secret"  # noqa: S105 - a name: what a service shows to call internal methods
+
+
+LANGUAGES = ("ar", "en")
+
+
+def preferred(accepted: str) -> str:
+    """The first of LANGUAGES that Accept-Language names, else "en"; weights do not count, in the gateway neither."""
+    named = re.findall(r"(?:^|,)\s*([a-z]+)", accepted.lower())
+    return next((language for language in named if language in LANGUAGES), "en")
 
 
 class Caller(msgspec.Struct, frozen=True):

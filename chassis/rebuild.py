@@ -59,6 +59,8 @@ async def rebuild(
         await asyncio.shield(views.abandon(database, view, generation))
         if isinstance(error, grpc.RpcError):
             raise Failed(f"the event log at {source} cannot be read: {error.details()}") from error
+        if isinstance(error, events.Invalid):
+            raise Failed(f"the event log at {source} holds what this version does not understand") from error
         raise
     await asyncio.sleep(KEEP_OLD_SECONDS)
     await database[old].drop()

@@ -29,7 +29,7 @@ from structlog.contextvars import bind_contextvars
 
 from chassis import errors, http, identity, ids, log, mongo, process, tracing, validation
 from chassis.app import App
-from chassis.call import SECRET_HEADER, Caller, caller, set_caller
+from chassis.call import SECRET_HEADER, Caller, caller, preferred, set_caller
 from chassis.settings import Settings
 from wasl.options.v1 import options_pb2
 
@@ -65,10 +65,10 @@ class RoleMissing(errors.PermissionDenied):
     )
 
 
-class Undecodable(errors.InvalidArgument):
-    """The bytes are no message: broken UTF-8 in a text, most likely."""
+class MalformedRequest(errors.InvalidArgument):
+    """The bytes are no message."""
 
-    en, ar = "The request is not valid UTF-8 text", "الطلب ليس نصا صالحا بترميز UTF-8"
+    en, ar = "The request could not be read", "تعذّرت قراءة الطلب"
 
 
 class _Broken:
@@ -108,7 +108,7 @@ class Guard:
             if isinstance(request, _Broken):
                 if named := validation.undecodable(method.input_type, request.data):
                     raise errors.InvalidArgument(violations=named)
-                raise Undecodable
+                raise MalformedRequest
             if (sent := metadata.get("x-wasl-fields")) and (violation := refused(sent)):
                 raise errors.InvalidArgument(violations=[violation])
             if violations := validation.check(request):
@@ -179,16 +179,10 @@ class Guard:
         return who
 
 
-def _language(accepted: str) -> str:
-    """The first of `ar` and `en` in Accept-Language; the gateway has done this already for its callers."""
-    order = [part.strip()[:2].lower() for part in accepted.split(",")]
-    return next((language for language in order if language in ("ar", "en")), "en")
-
-
 def _begin(context: Any) -> dict[str, str]:
     metadata = dict(context.invocation_metadata())
     bind_contextvars(correlation_id=metadata.get("x-request-id") or ids.new_id())
-    language = metadata.get("x-wasl-language") or _language(metadata.get("accept-language", ""))
+    language = metadata.get("x-wasl-language") or preferred(metadata.get("accept-language", ""))
     seconds = min(context.time_remaining() or LONGEST_SECONDS, LONGEST_SECONDS)
     set_caller(Caller(language=language, deadline=time.monotonic() + seconds))
     return metadata

@@ -42,7 +42,7 @@ ACCEPTED = [  # Accept-Language, and what gateway, services and portal all make 
     ("ar", "ar"), ("ar-SY", "ar"), ("AR;q=1", "ar"), ("fr,ar;q=0.5", "ar"), ("*,ar", "ar"), ("es, ar", "ar"),
     ("ar,en", "ar"), ("ar-SY,ar;q=0.9,en;q=0.8", "ar"), ("ar-SY,en;q=0.9,ar;q=0.8", "ar"), ("ar;q=x,en", "ar"),
     ("en,ar", "en"), ("en-US,ar", "en"), ("fr, en-GB;q=0.7, ar", "en"), ("en;q=0.2, ar;q=0.9", "en"),
-    ("en", "en"), ("fr", "en"), ("*", "en"), ("", "en"),
+    ("en", "en"), ("fr", "en"), ("*", "en"), ("", "en"), ("arz", "en"), ("eng,ar", "ar"),
 ]  # fmt: skip
 
 

@@ -6,7 +6,6 @@ list of them. Messages have keys (`home.title`), so that no language is the orig
 
 import io
 import pathlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,12 +17,13 @@ from babel.numbers import format_decimal
 from babel.support import Translations
 from markupsafe import Markup, escape
 
+from chassis.call import preferred
+
 HERE = pathlib.Path(__file__).parent
 DIGITS = {  # by CLDR numbering system
     "arab": str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"),
     "arabext": str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹"),
 }
-FALLBACK = "en"  # as the gateway does when Accept-Language names no language of ours
 
 
 class Language:
@@ -73,9 +73,8 @@ def load(shared: Mapping[str, Any]) -> dict[str, Language]:
 
 
 def choose(accepted: str, languages: Mapping[str, Language]) -> Language:
-    """The first of ours that `accepted` (an Accept-Language header) names; weights count nowhere in the network."""
-    named = re.findall(r"(?:^|,)\s*([a-z]+)", accepted.lower())
-    return languages[next((code for code in named if code in languages), FALLBACK)]
+    """The language for an Accept-Language header, as everywhere in the network."""
+    return languages[preferred(accepted)]
 
 
 def short(name: str) -> str:

@@ -369,7 +369,7 @@ def test_headers(client: httpx.Client) -> None:
     assert uuid.UUID(client.get("/v1/statistics").headers["x-request-id"])
 
 
-@pytest.mark.parametrize(("accepted", "language"), [*ACCEPTED, ("arz", "en"), ("eng,ar", "ar")])
+@pytest.mark.parametrize(("accepted", "language"), ACCEPTED)
 def test_language(client: httpx.Client, accepted: str, language: str) -> None:
     reply = client.get("/v1/nope", headers={"accept-language": accepted, "x-wasl-language": "xx"})
     assert details(reply)["LocalizedMessage"]["locale"] == language
