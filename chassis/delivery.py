@@ -6,13 +6,12 @@ before the old one is acked, with our headers only.
 """
 
 import datetime
-import traceback
 from typing import Any
 
 import structlog
 from prometheus_client import Counter
 
-from chassis import events, topology
+from chassis import events, log, topology
 from chassis.ids import new_id
 from chassis.publisher import Outgoing
 
@@ -57,7 +56,7 @@ def next_life(consumer: str, handler: str, delivery: Delivery, error: Exception)
     said = {"handler": handler, "attempt": attempt, "event_id": message.properties.get("message_id", "")}
     if delivery.event is not None:
         said["correlation_id"] = delivery.event.correlation_id
-    said |= {"error": type(error).__name__, "where": _where(error)}  # its text may hold what a person wrote
+    said |= {"error": type(error).__name__, "where": log.where(error)}  # its text may hold what a person wrote
     hopeless = isinstance(error, events.Invalid) or getattr(error, "permanent", False)
     if hopeless or attempt >= MAX_ATTEMPTS:
         headers["wasl-since"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -77,8 +76,3 @@ def next_life(consumer: str, handler: str, delivery: Delivery, error: Exception)
         message.properties.get("content_type", "application/octet-stream"),
         headers,
     )
-
-
-def _where(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""

@@ -49,7 +49,7 @@ class Error(Exception):
 
 
 class InvalidArgument(Error):
-    """The request is wrong whatever the state. A subclass with a `field` is one violation by itself."""
+    """The request is wrong whatever the state. With a `field`, of its class or its own, it is one violation."""
 
     code, permanent = 3, True
     field: ClassVar[str] = ""
@@ -58,10 +58,23 @@ class InvalidArgument(Error):
         "الطلب غير صالح: راجع الحقول المذكورة",
     )
 
-    def __init__(self, *, violations: Sequence[Violation] = (), **metadata: object) -> None:
+    def __init__(self, *, field: str = "", violations: Sequence[Violation] = (), **metadata: object) -> None:
         super().__init__(violations=violations, **metadata)
-        if self.field and not violations:
-            self.violations = (Violation(self.field, self.reason, self.text("en"), self.text("ar")),)
+        if (named := field or self.field) and not violations:
+            self.violations = (Violation(named, self.reason, self.text("en"), self.text("ar")),)
+
+
+class FieldNotChangeable(InvalidArgument):
+    """The mask names what the method does not change."""
+
+    field = "update_mask"
+    en, ar = "{path} cannot be changed here", "لا يمكن تعديل {path} هنا"
+
+
+class EndsBeforeItStarts(InvalidArgument):
+    """The times are the wrong way round."""
+
+    en, ar = "The end has to be after the start", "يجب أن تكون النهاية بعد البداية"
 
 
 class Unauthenticated(Error):

@@ -119,6 +119,12 @@ def tell_where(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
     return event
 
 
+def where(error: BaseException) -> str:
+    """File and line of what raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
 def _json(event: MutableMapping[str, Any], **_: Any) -> str:
     return msgspec.json.encode(event, enc_hook=str).decode()
 

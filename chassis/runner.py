@@ -65,7 +65,7 @@ def run(worker: type[Worker], settings: Settings) -> None:
     probes = asyncio.ensure_future(serving, loop=loop)
     runner.start()
     process.keep_what_is_loaded()
-    _log.info("worker.started", handlers=len(worker.subscriptions()))
+    _log.info("worker.started", handlers=len(worker.subscriptions()), timers=len(worker.timers()))
     try:
         runner.wait()
     finally:
@@ -75,7 +75,7 @@ def run(worker: type[Worker], settings: Settings) -> None:
 
 
 def nameko_class(worker: type[Worker], client: mongo.Client, database: str) -> type:
-    """The Nameko service of a worker: its handlers as entrypoints, and the relay of its outbox."""
+    """The Nameko service of a worker: its handlers as entrypoints, its outbox's relay, its timers' keeper."""
     import functools
 
     from nameko.extensions import Entrypoint, register_entrypoint
@@ -83,6 +83,7 @@ def nameko_class(worker: type[Worker], client: mongo.Client, database: str) -> t
     from chassis import inbox
     from chassis.consumer import EventConsumer
     from chassis.relay import Relay
+    from chassis.timekeeper import Timekeeper
 
     db = client[database]
 
@@ -113,5 +114,12 @@ def nameko_class(worker: type[Worker], client: mongo.Client, database: str) -> t
         register_entrypoint(run, Handler(subscription))
         return run
 
+    def fire_timers(_: Any) -> None:
+        """Nobody calls it: the timekeeper awaits the handlers itself, and is here to be started and stopped."""
+
     methods = {one.method: entrypoint(one) for one in worker.subscriptions()}
+    if names := worker.timers():
+        timer_handlers = {name: getattr(worker(), method) for name, method in names.items()}
+        register_entrypoint(fire_timers, Timekeeper(client, db, timer_handlers))
+        methods["fire_timers"] = fire_timers
     return type(worker.__name__, (worker,), {**methods, "relay": Relay(client, db, worker.name)})

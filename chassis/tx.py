@@ -1,7 +1,7 @@
 """`Tx`: what a use case works through. Its only side effects are those of one database transaction.
 
-The body of a transaction may run twice, so a use case does nothing but through `tx`. What is blind (events, view rows)
-is buffered and sent at the end in one round trip for each collection.
+The body of a transaction may run twice, so a use case does nothing but through `tx`. What is blind (events, timers,
+view rows) is buffered and sent at the end in one round trip for each collection.
 """
 
 import datetime
@@ -15,7 +15,7 @@ import msgspec
 from google.protobuf.message import Message
 from pymongo import UpdateOne
 
-from chassis import errors, events, outbox, tracing, views
+from chassis import errors, events, outbox, timers, tracing, views
 from chassis.ids import new_id
 from chassis.loader import Loader
 from chassis.log import correlation_id
@@ -50,6 +50,12 @@ class Tx:
             return None
         self._clocks[document["_id"]] = document.get("at", 0)
         return from_document(kind, document)
+
+    async def find_all(self, collection: str, query: Mapping[str, Any], kind: type[S]) -> list[S]:
+        """All aggregates that match, in no order; for what is known to be few."""
+        documents = await self.db[collection].find(query, session=self.session).to_list(None)
+        self._clocks |= {document["_id"]: document.get("at", 0) for document in documents}
+        return [from_document(kind, document) for document in documents]
 
     async def get(self, collection: str, key: str, kind: type[S]) -> S | None:
         """The aggregate with this id, or None."""
@@ -98,6 +104,19 @@ class Tx:
             traceparent=tracing.traceparent(),
         )
         self._outbox[subject, sequence] = outbox.entry(event, at=self._clocks[subject])
+
+    # -- timers ----------------------------------------------------------------------------------------------------
+    def set_timer(self, name: str, /, *, subject: str, at: datetime.datetime, **payload: Any) -> None:
+        """Has `@on_timer(name)` run at `at` (chassis/timers.py), with the correlation id of now.
+
+        One timer for each name and subject: set again, it moves and takes the new payload, which is small and without
+        personal data. `subject` is a resource's id, and stands in logs. Raises ValueError for a time without a zone.
+        """
+        self.later("timers", timers.setting(name, subject, at, correlation_id(), payload))
+
+    def cancel_timer(self, name: str, /, *, subject: str) -> None:
+        """It will not fire; nothing when there is none."""
+        self.later("timers", timers.cancelling(name, subject))
 
     # -- views -----------------------------------------------------------------------------------------------------
     def later(self, collection: str, operation: Any) -> None:

@@ -1,6 +1,7 @@
 """What the contract demands of a request: its rules kept, and only names that its messages have; in both languages."""
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -34,7 +35,12 @@ TEXTS = {
     "bool.const": ("has to be {}", "يجب أن يكون {}"),
     "enum.defined_only": ("is not a known value", "قيمة غير معروفة"),
     "int32.gte": ("is less than {}", "أصغر من {}"),
+    "int32.gte_lte": ("is out of range", "خارج النطاق المسموح"),
     "int64.gte": ("is less than {}", "أصغر من {}"),
+    "repeated.min_items": (
+        "has too few items; at least: {}",
+        "عناصره أقل من اللازم؛ الحد الأدنى: {}",
+    ),
     "repeated.max_items": (
         "has too many items; at most: {}",
         "عناصره أكثر من المسموح؛ الحد الأقصى: {}",
@@ -69,14 +75,17 @@ def _violation(message: Descriptor, violation: Any) -> Violation:
     rule = violation.proto.rule_id
     if rule.endswith("_empty"):  # string.uuid_empty: the library's word for a format's missing value
         rule = "required"
-    path = [element.field_name for element in violation.proto.field.elements] if violation.proto.field else []
-    if own := _explanation(message, path):
-        return Violation(".".join(path), _reason(rule), own.en, own.ar)
+    elements = violation.proto.field.elements if violation.proto.field else []
+    named = ".".join(
+        f"{one.field_name}[{one.subscript.value}]" if one.subscript else one.field_name for one in elements
+    )
+    if own := _explanation(message, [one.field_name for one in elements]):
+        return Violation(named, _reason(rule), own.en, own.ar)
     en, ar = TEXTS.get(rule, OTHERWISE)
     value = violation.rule_value
     shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     in_arabic = shown.translate(ARABIC_DIGITS) if isinstance(value, int) else shown
-    return Violation(".".join(path), _reason(rule), en.format(shown), ar.format(in_arabic))
+    return Violation(named, _reason(rule), en.format(shown), ar.format(in_arabic))
 
 
 def _reason(rule: str) -> str:
@@ -97,7 +106,7 @@ def _explanation(message: Descriptor | None, path: list[str]) -> Any:
 
 def _in_mask(field: str, paths: tuple[str, ...]) -> bool:
     """`field` is a path in the request, a mask's path one in its resource; request_id and the like always count."""
-    _, _, inner = field.partition(".")
+    _, _, inner = re.sub(r"\[\d+\]", "", field).partition(".")
     return not inner or any(f"{inner}.".startswith(f"{path}.") or f"{path}.".startswith(f"{inner}.") for path in paths)
 
 

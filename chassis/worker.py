@@ -1,4 +1,4 @@
-"""What a service's worker.py is written with: `Worker`, `@on(Event)`, `run_worker`. Loads neither Nameko nor a hub.
+"""What a service's worker.py is written with: `Worker`, `@on`, `@on_timer`, `run_worker`. No Nameko, no hub.
 
     class MatchingWorker(Worker):
         name = "matching"
@@ -6,9 +6,15 @@
         @on(MemberJoined)
         async def on_member_joined(self, tx: Tx, event: Event) -> None: ...
 
+        @on_timer("offer_expires")
+        async def on_offer_expires(self, tx: Tx, timer: Timer) -> None: ...
+
 Exchange, routing key and queue come from the message's descriptor. Each event takes effect once, in no order, in a
 transaction that may run twice: a handler does nothing but through `tx`. What it raises decides what becomes of the
 event: an error with `permanent` is parked at once, any other is tried again after 1, 5, 30, 30 and 30 seconds.
+
+A timer takes effect once in the same way, not before its time (chassis/timers.py). With a permanent error, or after
+seven attempts in 73 minutes, it is kept as failed. One whose name no handler has is left alone, for a version that has.
 """
 
 import inspect
@@ -18,7 +24,7 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 from google.protobuf.message import Message
 
-from chassis import events
+from chassis import events, timers
 from chassis.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Awaitable[None]])
@@ -44,6 +50,17 @@ def on(kind: type[Message]) -> Callable[[F], F]:
     return mark
 
 
+def on_timer(name: str) -> Callable[[F], F]:
+    """Marks `async def handler(self, tx, timer)` as what `tx.set_timer(name, …)` sets a time for."""
+    timers.key(name, "")
+
+    def mark(function: F) -> F:
+        function.timer = name  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
 class Worker:
     """Base of a service's worker; without handlers it relays the outbox only."""
 
@@ -60,6 +77,15 @@ class Worker:
         if len({one.event_type for one in found}) < len(found):
             raise TypeError(f"{cls.__name__} handles an event twice")
         return sorted(found, key=lambda one: one.event_type)
+
+    @classmethod
+    def timers(cls) -> dict[str, str]:
+        """The handlers' methods by the timer's name. Raises TypeError if two share one."""
+        functions = [one for _, one in inspect.getmembers(cls, inspect.isfunction) if hasattr(one, "timer")]
+        found = {one.timer: one.__name__ for one in functions}
+        if len(found) < len(functions):
+            raise TypeError(f"{cls.__name__} handles a timer twice")
+        return found
 
 
 def run_worker(worker: type[Worker], settings: Settings) -> None:

@@ -4,7 +4,6 @@ Exits 0 when every step came out as told, 1 with the step that did not.
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import pathlib
@@ -12,65 +11,20 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 
 from demo.client import Client, Refused, sign_in, sign_up
+from demo.matching import a_need_finds_its_match
 from demo.organizations import GOVERNORATES, joining
+from demo.steps import Wrong, expect, refused, step, until_shown
 
 URL = os.environ.get("WASL_URL", "http://127.0.0.1:8080")
 STATE = pathlib.Path(os.environ.get("WASL_STATE_DIR", ".wasl/state"))
 DATA = pathlib.Path(os.environ.get("WASL_DEMO_DATA", pathlib.Path(__file__).parents[2] / "shared" / "data"))
 APPROVALS = 200  # at least so many are timed
 SPEAKERS = 8  # people who apply for organizations
-PATIENCE_SECONDS = 15.0
-
-
-class Wrong(Exception):
-    """A step did not come out as told."""
-
-
-def expect(condition: bool, otherwise: str) -> None:
-    if not condition:
-        raise Wrong(otherwise)
-
-
-@contextlib.contextmanager
-def step(text: str) -> Iterator[None]:
-    began = time.perf_counter()
-    yield
-    print(f"  {1000 * (time.perf_counter() - began):8.0f} ms  {text}", flush=True)
-
-
-@contextlib.contextmanager
-def refused(status: int, field: str = "") -> Iterator[list[str]]:
-    """The body is answered with `status`, naming `field`; gives what a person would read."""
-    told: list[str] = []
-    try:
-        yield told
-    except Refused as answer:
-        expect(answer.status == status, f"expected {status}, got {answer}")
-        expect(field in answer.text(), f"the answer does not name {field}: {answer.text()}")
-        told.append(answer.text())
-    else:
-        raise Wrong(f"expected {status}, but it was allowed")
-
-
-async def until_shown(client: Client, member_id: str) -> float:
-    """Seconds until `GET /v1/participants/{id}` answers."""
-    began = time.perf_counter()
-    while True:
-        try:
-            await client.get(f"/v1/participants/{member_id}")
-        except Refused as answer:
-            if answer.status != httpx.codes.NOT_FOUND:
-                raise
-        else:
-            return time.perf_counter() - began
-        expect(time.perf_counter() - began < PATIENCE_SECONDS, f"{member_id} is not among the participants")
-        await asyncio.sleep(0.002)
 
 
 async def everything(client: Client, path: str, items: str, **query: str) -> list[dict[str, Any]]:
@@ -194,6 +148,11 @@ async def story() -> None:
         waits, members = await the_network_joins(coordinator, list(speakers))
         shown = await the_view_is_exact(coordinator, members | {member_id})
         expect(refusals.isdisjoint(one["participantId"] for one in shown), "a refused applicant is a participant")
+        await a_need_finds_its_match(
+            coordinator,
+            lambda name: sign_up(http, "en", f"{name}.{run}@wasl.example", "a long demo password"),
+            lambda name: sign_in(http, "en", f"{name}.{run}@wasl.example", "a long demo password"),
+        )
         figures = await Client(http, "en").get("/v1/statistics")
 
     places = Counter(one.get("placeCode", "")[:4] for one in shown)

@@ -39,9 +39,15 @@ class Client:
         """Raises Refused."""
         return await self._call("POST", path, json=body or {})
 
-    async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def create(self, path: str, body: dict[str, Any], **query: str) -> dict[str, Any]:
         """A POST with a request_id, so that repeating it makes nothing twice. Raises Refused."""
-        return await self._call("POST", path, json=body, params={"requestId": str(uuid.uuid4())})
+        return await self._call("POST", path, json=body, params={"requestId": str(uuid.uuid4()), **query})
+
+    def speaking(self, language: str) -> "Client":
+        """The same caller in another language."""
+        other = Client(self._http, language)
+        other._headers = {**self._headers, "accept-language": language}
+        return other
 
     async def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         while True:

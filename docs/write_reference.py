@@ -97,13 +97,13 @@ def settings() -> str:
 
 # -- errors --------------------------------------------------------------------------------------------------------
 def error_classes() -> list[type[errors.Error]]:
-    for path in sorted([*ROOT.glob("chassis/*.py"), *ROOT.glob("services/**/*.py")]):
+    for path in sorted([*ROOT.glob("chassis/*.py"), *ROOT.glob("participants/*.py"), *ROOT.glob("services/**/*.py")]):
         if re.search(r"^class \w+\(errors\.\w+\):", path.read_text(), re.MULTILINE):
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
     found, waiting = [], [errors.Error]
     while waiting:
         subclasses = waiting.pop().__subclasses__()
-        found += [one for one in subclasses if one.__module__.split(".")[0] in ("chassis", "services")]
+        found += [one for one in subclasses if one.__module__.split(".")[0] in ("chassis", "participants", "services")]
         waiting += subclasses
     return sorted(found, key=lambda one: (one.__module__, inspect.getsourcelines(one)[1]))
 

@@ -18,10 +18,11 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from chassis import mongo, server
+from chassis import eventlog, events, inbox, mongo, server
 from chassis.app import App
 from chassis.call import SECRET_HEADER
 from chassis.tx import Tx
+from chassis.worker import Worker, handlers
 from services.matching import api as matching_api
 from services.matching import store as matching_store
 from services.matching.config import Config as MatchingConfig
@@ -248,6 +249,21 @@ async def _serving(app: App, running: server.Running, own_database: bool = True)
         if own_database:
             await app.client.drop_database(app.db.name)
         app.client.close()
+
+
+async def relayed(service: Service) -> list[events.Event]:
+    """Moves a service's outbox to its log as the relay does; returns what it held, as it goes over the bus."""
+    waiting = await service.db.outbox.find().sort("at", 1).to_list(None)
+    await eventlog.move(service.app.client, service.db, [entry["_id"] for entry in waiting])
+    return [events.decode(events.encode(entry["event"])) for entry in waiting]
+
+
+async def deliver(service: Service, worker: type[Worker], *arrived: events.Event) -> None:
+    """Applies events to a service as the consumer of its worker does."""
+    known = handlers(worker)
+    for event in arrived:
+        if handle := known.get(event.type):
+            assert await inbox.apply(service.app.client, service.db, event.type, [event], handle) == [None]
 
 
 SERVICE_METADATA = {SECRET_HEADER: SECRET}

@@ -1,4 +1,4 @@
-"""Matching: who needs and who offers. This slice: the participants, a view of the members service's events.
+"""Matching: needs and offers, suggestions of what fits, and matches from the proposal to the confirmed delivery.
 
-Owns nothing of its own yet but that view. Listens to members; announces nothing.
+Owns those; keeps a view of the members (participants/). Listens to members; announces needs, offers and matches.
 """

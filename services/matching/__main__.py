@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sys
 
 from chassis import cli
 from services.matching.config import Config
@@ -34,13 +33,9 @@ def migrate(config: Config) -> None:
 
 
 def rebuild(config: Config) -> None:
-    from chassis.rebuild import Failed
-    from services.matching.rebuild import rebuild as run
+    from participants.rebuild import run
 
-    try:
-        asyncio.run(run(config))
-    except Failed as error:
-        sys.exit(f"nothing has changed: {error}")
+    run(config)
 
 
 cli.main(Config, "matching", api=api, worker=worker, migrate=migrate, rebuild=rebuild)

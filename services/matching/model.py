@@ -1,32 +1,338 @@
-"""Participants. Pure."""
+"""Needs and offers, their lines, and the matches that join them: states, transitions, quantities, errors. Pure."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chassis import errors
 from chassis.values import LocalizedText
 
-
-class ParticipantNotFound(errors.NotFound):
-    """No such participant; a new member takes a moment to arrive."""
-
-    en, ar = "There is no such participant", "لا يوجد مشارك كهذا"
+POSTING_LIFE = timedelta(days=90)  # of what is published without an expire_time
+PROPOSAL_LIFE = timedelta(days=7)  # in which the other side can answer
 
 
-class ParticipantKind(StrEnum):
-    PERSON = "PERSON"
-    ORGANIZATION = "ORGANIZATION"
+# -- errors --------------------------------------------------------------------------------------------------------
+class NeedNotFound(errors.NotFound):
+    """No such need, or a draft of somebody else."""
+
+    en, ar = "There is no such need", "لا يوجد احتياج كهذا"
 
 
-class Participant(Struct, frozen=True, kw_only=True):
-    """A member of the network as matching sees it; `version` is the member's."""
+class OfferNotFound(errors.NotFound):
+    """No such offer, or a draft of somebody else."""
 
-    participant_id: str
-    kind: ParticipantKind
-    display_name: LocalizedText
-    join_time: datetime
+    en, ar = "There is no such offer", "لا يوجد عرض كهذا"
+
+
+class MatchNotFound(errors.NotFound):
+    """No such match, or one that the caller has no part in."""
+
+    en, ar = "There is no such match", "لا توجد مواءمة كهذه"
+
+
+class LineNotFound(errors.InvalidArgument):
+    """The need or the offer has no such line."""
+
+    en, ar = "There is no line {line_id}", "لا يوجد بند {line_id}"
+
+
+class CodeUnknown(errors.InvalidArgument):
+    """The code is not in the vocabulary."""
+
+    en, ar = "{code} is not in the vocabulary {vocabulary}", "{code} ليس من مفردات {vocabulary}"
+
+
+class BelowCommitted(errors.FailedPrecondition):
+    """A line cannot become less, or other, than what was promised of it."""
+
+    en = "Of this line {committed} are committed: it cannot become less, another kind or another unit, or go away"
+    ar = "التُزم من هذا البند بكمية {committed}: لا يمكن إنقاصه عنها ولا تغيير نوعه أو وحدته ولا حذفه"
+
+
+class PostingInOtherState(errors.FailedPrecondition):
+    """The need or the offer is not in a state from which this can be done."""
+
+    en, ar = "This is not possible while it is {state_en}", "لا يمكن ذلك وهو {state_ar}"
+
+
+class MatchInOtherState(errors.FailedPrecondition):
+    """The match is not in a state from which this can be done."""
+
+    en, ar = "This is not possible while the match is {state_en}", "لا يمكن ذلك والمواءمة {state_ar}"
+
+
+class NothingOpen(errors.FailedPrecondition):
+    """All of one of the lines is promised already."""
+
+    en = "Nothing of this is open any more: all of it has been promised"
+    ar = "لم يبق من هذا شيء مفتوح: التُزم به كله"
+
+
+class LinesDoNotFit(errors.FailedPrecondition):
+    """The two lines are of other kinds or units, or of one participant."""
+
+    en = "These two lines do not fit together: {why_en}"
+    ar = "لا يتوافق هذان البندان: {why_ar}"
+
+
+class MatchExists(errors.AlreadyExists):
+    """A match of the same two lines waits for an answer."""
+
+    en, ar = "A match of these two lines waits for an answer already", "هناك مواءمة لهذين البندين تنتظر الرد"
+
+
+class OtherSideDecides(errors.PermissionDenied):
+    """The side that has proposed cannot answer for the other one."""
+
+    en, ar = "The other side has to do this", "هذا للطرف الآخر"
+
+
+class MoreThanCommitted(errors.InvalidArgument):
+    """More is said to be delivered than was promised."""
+
+    field = "delivered_quantity"
+    en, ar = "At most {quantity} are committed", "الكمية الملتزم بها {quantity} على الأكثر"
+
+
+# -- needs and offers ----------------------------------------------------------------------------------------------
+class Side(StrEnum):
+    """Which of the two a posting is, and which side of a match somebody is on."""
+
+    NEED = "NEED"
+    OFFER = "OFFER"
+
+    @property
+    def noun(self) -> str:
+        return self.value.lower()
+
+    @property
+    def other(self) -> "Side":
+        return Side.OFFER if self is Side.NEED else Side.NEED
+
+
+class PostingState(StrEnum):
+    DRAFT = "DRAFT"
+    PUBLISHED = "PUBLISHED"
+    CLOSED = "CLOSED"
+    EXPIRED = "EXPIRED"
+
+
+_POSTING_SAID = {
+    PostingState.DRAFT: ("a draft", "مسودة"),
+    PostingState.PUBLISHED: ("published", "منشور"),
+    PostingState.CLOSED: ("closed", "مغلق"),
+    PostingState.EXPIRED: ("expired", "منتهي المدة"),
+}
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One thing of a posting; committed_quantity + open_quantity = quantity, and of the committed some is delivered.
+
+    `help_code` and `unit_code` are of the vocabularies; `place_code` is a P-code, or empty: anywhere.
+    """
+
+    line_id: str
+    help_code: str
+    quantity: int
+    unit_code: str
     place_code: str = ""
-    organization_type_code: str = ""
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    note: LocalizedText | None = None
+    committed_quantity: int = 0
+    delivered_quantity: int = 0
+
+    @property
+    def open_quantity(self) -> int:
+        return self.quantity - self.committed_quantity
+
+    def commit(self, quantity: int) -> "Line":
+        """Promises so much. Raises NothingOpen when less is open."""
+        if not 0 < quantity <= self.open_quantity:
+            raise NothingOpen
+        return replace(self, committed_quantity=self.committed_quantity + quantity)
+
+    def release(self, quantity: int) -> "Line":
+        """So much of what was promised is open again."""
+        return replace(self, committed_quantity=self.committed_quantity - quantity)
+
+    def deliver(self, quantity: int) -> "Line":
+        """So much of what was promised has arrived."""
+        return replace(self, delivered_quantity=self.delivered_quantity + quantity)
+
+    def changed_to(self, given: "Line") -> "Line":
+        """`given`, with what was promised of this line. Raises BelowCommitted."""
+        same = (given.help_code, given.unit_code) == (self.help_code, self.unit_code)
+        if self.committed_quantity and (not same or given.quantity < self.committed_quantity):
+            raise BelowCommitted(committed=self.committed_quantity)
+        return replace(given, committed_quantity=self.committed_quantity, delivered_quantity=self.delivered_quantity)
+
+
+class Posting(Struct, frozen=True, kw_only=True):
+    """A need or an offer of a participant. `tokens` and `help_path` are what it is found by (store.py)."""
+
+    posting_id: str
+    side: Side
+    participant_id: str
+    state: PostingState
+    title: LocalizedText
+    lines: tuple[Line, ...]
+    create_time: datetime
+    update_time: datetime
+    description: LocalizedText | None = None
+    expire_time: datetime | None = None
+    publish_time: datetime | None = None
+    close_reason: LocalizedText | None = None
+    tokens: tuple[str, ...] = ()
+    help_path: tuple[str, ...] = ()
     version: int = 0
+
+    @property
+    def need_id(self) -> str:
+        return self.posting_id
+
+    @property
+    def offer_id(self) -> str:
+        return self.posting_id
+
+    def line(self, line_id: str) -> Line:
+        """Raises LineNotFound."""
+        for line in self.lines:
+            if line.line_id == line_id:
+                return line
+        raise LineNotFound(field=f"match.{self.side.noun}_line_id", line_id=line_id)
+
+    def with_line(self, line: Line, *, at: datetime) -> "Posting":
+        lines = tuple(line if one.line_id == line.line_id else one for one in self.lines)
+        return replace(self, lines=lines, update_time=at)
+
+    def change(self, *, at: datetime, **changes: object) -> "Posting":
+        """Raises PostingInOtherState unless it is a draft or published."""
+        self._expect(PostingState.DRAFT, PostingState.PUBLISHED)
+        return replace(self, update_time=at, **changes)
+
+    def with_lines(self, given: Sequence[Line]) -> tuple[Line, ...]:
+        """`given` in place of the lines, with what was promised of them. Raises LineNotFound, BelowCommitted."""
+        known = {line.line_id: line for line in self.lines}
+        lines = tuple(known.pop(one.line_id).changed_to(one) if one.line_id in known else one for one in given)
+        for gone in known.values():
+            if gone.committed_quantity:
+                raise BelowCommitted(committed=gone.committed_quantity)
+        return lines
+
+    def publish(self, *, at: datetime) -> "Posting":
+        """Raises PostingInOtherState."""
+        self._expect(PostingState.DRAFT)
+        expire_time = self.expire_time or at + POSTING_LIFE
+        return replace(self, state=PostingState.PUBLISHED, publish_time=at, update_time=at, expire_time=expire_time)
+
+    def close(self, *, reason: LocalizedText | None, at: datetime) -> "Posting":
+        """Raises PostingInOtherState."""
+        self._expect(PostingState.DRAFT, PostingState.PUBLISHED)
+        return replace(self, state=PostingState.CLOSED, close_reason=reason, update_time=at)
+
+    def expire(self, *, at: datetime) -> "Posting":
+        """Raises PostingInOtherState."""
+        self._expect(PostingState.PUBLISHED)
+        return replace(self, state=PostingState.EXPIRED, update_time=at)
+
+    def check_published(self) -> None:
+        """Raises PostingInOtherState."""
+        self._expect(PostingState.PUBLISHED)
+
+    def _expect(self, *states: PostingState) -> None:
+        if self.state not in states:
+            english, arabic = _POSTING_SAID[self.state]
+            raise PostingInOtherState(state=self.state.name, state_en=english, state_ar=arabic)
+
+
+NOT_FOUND: dict[Side, type[errors.NotFound]] = {Side.NEED: NeedNotFound, Side.OFFER: OfferNotFound}
+
+
+# -- matches -------------------------------------------------------------------------------------------------------
+class MatchState(StrEnum):
+    PROPOSED = "PROPOSED"
+    ACCEPTED = "ACCEPTED"
+    IN_DELIVERY = "IN_DELIVERY"
+    DELIVERED = "DELIVERED"
+    CONFIRMED = "CONFIRMED"
+    DECLINED = "DECLINED"
+    WITHDRAWN = "WITHDRAWN"
+    EXPIRED = "EXPIRED"
+
+
+_MATCH_SAID = {
+    MatchState.PROPOSED: ("proposed", "مقترحة"),
+    MatchState.ACCEPTED: ("accepted", "مقبولة"),
+    MatchState.IN_DELIVERY: ("in delivery", "قيد التسليم"),
+    MatchState.DELIVERED: ("delivered", "مسلَّمة"),
+    MatchState.CONFIRMED: ("confirmed", "مؤكَّدة"),
+    MatchState.DECLINED: ("declined", "مرفوضة"),
+    MatchState.WITHDRAWN: ("withdrawn", "مسحوبة"),
+    MatchState.EXPIRED: ("expired", "منتهية المهلة"),
+}
+COMMITTED = (MatchState.ACCEPTED, MatchState.IN_DELIVERY)  # promised, and can still be taken back
+
+
+class Match(Struct, frozen=True, kw_only=True):
+    """A promise between two participants: `quantity` is committed, of the `proposed_quantity`."""
+
+    match_id: str
+    need_id: str
+    need_line_id: str
+    offer_id: str
+    offer_line_id: str
+    need_participant_id: str
+    offer_participant_id: str
+    proposed_by: Side
+    proposed_quantity: int
+    unit_code: str
+    state: MatchState
+    create_time: datetime
+    update_time: datetime
+    expire_time: datetime
+    note: LocalizedText | None = None
+    quantity: int = 0
+    delivered_quantity: int = 0
+    reason: LocalizedText | None = None
+    version: int = 0
+
+    def accept(self, *, quantity: int, at: datetime) -> "Match":
+        """Raises MatchInOtherState."""
+        return self._to(MatchState.ACCEPTED, MatchState.PROPOSED, at=at, quantity=quantity)
+
+    def decline(self, *, reason: LocalizedText, at: datetime) -> "Match":
+        """Raises MatchInOtherState."""
+        return self._to(MatchState.DECLINED, MatchState.PROPOSED, at=at, reason=reason)
+
+    def withdraw(self, *, reason: LocalizedText, at: datetime) -> "Match":
+        """Raises MatchInOtherState."""
+        return self._to(MatchState.WITHDRAWN, MatchState.PROPOSED, *COMMITTED, at=at, reason=reason)
+
+    def expire(self, *, at: datetime) -> "Match":
+        """Raises MatchInOtherState."""
+        return self._to(MatchState.EXPIRED, MatchState.PROPOSED, at=at)
+
+    def dispatch(self, *, at: datetime) -> "Match":
+        """Raises MatchInOtherState."""
+        return self._to(MatchState.IN_DELIVERY, MatchState.ACCEPTED, at=at)
+
+    def deliver(self, *, quantity: int, at: datetime) -> "Match":
+        """Raises MatchInOtherState, MoreThanCommitted."""
+        after = self._to(MatchState.DELIVERED, *COMMITTED, at=at, delivered_quantity=quantity)
+        if quantity > self.quantity:
+            raise MoreThanCommitted(quantity=self.quantity)
+        return after
+
+    def confirm(self, *, at: datetime) -> "Match":
+        """Raises MatchInOtherState."""
+        return self._to(MatchState.CONFIRMED, MatchState.DELIVERED, at=at)
+
+    def _to(self, target: MatchState, *states: MatchState, at: datetime, **changes: object) -> "Match":
+        if self.state not in states:
+            english, arabic = _MATCH_SAID[self.state]
+            raise MatchInOtherState(state=self.state.name, state_en=english, state_ar=arabic)
+        return replace(self, state=target, update_time=at, **changes)

@@ -1,19 +1,20 @@
-"""The matching worker: keeps the participants view up to date with what members announce."""
+"""The matching worker: keeps the participants up to date, and ends what nobody answers or closes in time."""
 
-from chassis.events import Event
+from chassis.timers import Timer
 from chassis.tx import Tx
-from chassis.worker import Worker, on
-from services.matching import usecases
-from wasl.members.v1.events_pb2 import MemberJoined, MemberUpdated
+from chassis.worker import on_timer
+from participants.worker import ParticipantsWorker
+from services.matching import store
+from services.matching.usecases import matches, postings
 
 
-class MatchingWorker(Worker):
+class MatchingWorker(ParticipantsWorker):
     name = "matching"
 
-    @on(MemberJoined)
-    async def on_member_joined(self, tx: Tx, event: Event) -> None:
-        await usecases.show_participant(tx, member=event.data.member, version=event.sequence)
+    @on_timer(store.POSTING_EXPIRES)
+    async def on_posting_expires(self, tx: Tx, timer: Timer) -> None:
+        await postings.expire_posting(tx, posting_id=timer.subject)
 
-    @on(MemberUpdated)
-    async def on_member_updated(self, tx: Tx, event: Event) -> None:
-        await usecases.show_participant(tx, member=event.data.member, version=event.sequence)
+    @on_timer(store.MATCH_EXPIRES)
+    async def on_match_expires(self, tx: Tx, timer: Timer) -> None:
+        await matches.expire_match(tx, match_id=timer.subject)

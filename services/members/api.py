@@ -16,6 +16,7 @@ from services.members import store, tokens, usecases
 from services.members.config import Config
 from services.members.model import Account, CredentialsWrong, Session, SessionEnded
 from wasl.log.v1 import log_pb2_grpc
+from wasl.members.v1 import affiliations_pb2 as a
 from wasl.members.v1 import members_pb2 as m
 from wasl.members.v1 import members_pb2_grpc
 
@@ -131,6 +132,26 @@ class Members(members_pb2_grpc.MembersServiceServicer):
     async def UpdateOrganization(self, request: m.UpdateOrganizationRequest, context: Any) -> m.Organization:
         return await self._app.write(usecases.update_organization, m.Organization, request, by=caller())
 
+    # -- affiliations ----------------------------------------------------------------------------------------------
+    async def CreateAffiliation(self, request: a.CreateAffiliationRequest, context: Any) -> a.Affiliation:
+        return await self._app.write(usecases.create_affiliation, a.Affiliation, request, by=caller())
+
+    async def GetAffiliation(self, request: a.GetAffiliationRequest, context: Any) -> a.Affiliation:
+        return await self._app.read(usecases.get_affiliation, a.Affiliation, request)
+
+    async def ListAffiliations(self, request: a.ListAffiliationsRequest, context: Any) -> a.ListAffiliationsResponse:
+        return await self._app.read(usecases.list_affiliations, a.ListAffiliationsResponse, request)
+
+    async def ConfirmAffiliation(self, request: a.ConfirmAffiliationRequest, context: Any) -> a.Affiliation:
+        return await self._app.write(usecases.confirm_affiliation, a.Affiliation, request)
+
+    async def DeclineAffiliation(self, request: a.DeclineAffiliationRequest, context: Any) -> a.Affiliation:
+        return await self._app.write(usecases.decline_affiliation, a.Affiliation, request)
+
+    async def EndAffiliation(self, request: a.EndAffiliationRequest, context: Any) -> a.Affiliation:
+        return await self._app.write(usecases.end_affiliation, a.Affiliation, request, by=caller())
+
+    # -- figures ---------------------------------------------------------------------------------------------------
     async def GetStatistics(self, request: m.GetStatisticsRequest, context: Any) -> m.Statistics:
         return await self._app.read(usecases.get_statistics, m.Statistics, request)
 

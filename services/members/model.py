@@ -79,11 +79,26 @@ class ApplicationInOtherState(errors.FailedPrecondition):
     )
 
 
-class FieldNotChangeable(errors.InvalidArgument):
-    """The mask names what this method does not change."""
+class AffiliationNotFound(errors.NotFound):
+    """No such affiliation."""
 
-    field = "update_mask"
-    en, ar = "{path} cannot be changed here", "لا يمكن تعديل {path} هنا"
+    en, ar = "There is no such affiliation", "لا يوجد انتساب كهذا"
+
+
+class AffiliationExists(errors.AlreadyExists):
+    """The person has an affiliation with the organization that is asked for or holds."""
+
+    en = "This person has an affiliation with this organization already"
+    ar = "لهذا الشخص انتساب قائم إلى هذه المنظمة"
+
+
+class AffiliationInOtherState(errors.FailedPrecondition):
+    """The affiliation is not in a state from which this can be done."""
+
+    en, ar = (
+        "This is not possible while the affiliation is {state_en}",
+        "لا يمكن ذلك والانتساب {state_ar}",
+    )
 
 
 # -- accounts and sessions -----------------------------------------------------------------------------------------
@@ -280,6 +295,78 @@ def check_owner(member: Person | Organization, caller: Caller) -> None:
     """Raises NotYours unless the caller is the member's account or a coordinator."""
     if member.account_id != caller.subject and COORDINATOR not in caller.roles:
         raise NotYours
+
+
+# -- affiliations --------------------------------------------------------------------------------------------------
+class AffiliationRole(StrEnum):
+    REPRESENTATIVE = "REPRESENTATIVE"
+    STAFF = "STAFF"
+    VOLUNTEER = "VOLUNTEER"
+
+
+class AffiliationState(StrEnum):
+    REQUESTED = "REQUESTED"
+    CONFIRMED = "CONFIRMED"
+    DECLINED = "DECLINED"
+    ENDED = "ENDED"
+
+
+OPEN_AFFILIATION = (AffiliationState.REQUESTED, AffiliationState.CONFIRMED)
+_AFFILIATION_SAID = {
+    AffiliationState.REQUESTED: ("not confirmed yet", "بانتظار التأكيد"),
+    AffiliationState.CONFIRMED: ("confirmed", "مؤكَّد"),
+    AffiliationState.DECLINED: ("declined", "مرفوض"),
+    AffiliationState.ENDED: ("ended", "منتهٍ"),
+}
+
+
+class Affiliation(Struct, frozen=True, kw_only=True):
+    """A person's tie to an organization; `account_id` is the person's. It holds from `start_time` to `end_time`."""
+
+    affiliation_id: str
+    person_id: str
+    organization_id: str
+    account_id: str
+    role: AffiliationRole
+    state: AffiliationState
+    create_time: datetime
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    decline_reason: LocalizedText | None = None
+    version: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises EndsBeforeItStarts."""
+        if self.end_time is not None and self.end_time <= (self.start_time or self.create_time):
+            raise errors.EndsBeforeItStarts(field="affiliation.end_time")
+
+    def lets_act(self, at: datetime) -> bool:
+        """May the person act for the organization at that moment?"""
+        return (
+            (self.role, self.state) == (AffiliationRole.REPRESENTATIVE, AffiliationState.CONFIRMED)
+            and (self.start_time is None or self.start_time <= at)
+            and (self.end_time is None or at < self.end_time)
+        )
+
+    def confirm(self, *, at: datetime) -> "Affiliation":
+        """Raises AffiliationInOtherState."""
+        self._expect(AffiliationState.REQUESTED)
+        return replace(self, state=AffiliationState.CONFIRMED, start_time=self.start_time or at)
+
+    def decline(self, *, reason: LocalizedText) -> "Affiliation":
+        """Raises AffiliationInOtherState."""
+        self._expect(AffiliationState.REQUESTED)
+        return replace(self, state=AffiliationState.DECLINED, decline_reason=reason)
+
+    def end(self) -> "Affiliation":
+        """Raises AffiliationInOtherState."""
+        self._expect(*OPEN_AFFILIATION)
+        return replace(self, state=AffiliationState.ENDED)
+
+    def _expect(self, *states: AffiliationState) -> None:
+        if self.state not in states:
+            english, arabic = _AFFILIATION_SAID[self.state]
+            raise AffiliationInOtherState(state=self.state.name, state_en=english, state_ar=arabic)
 
 
 class Statistics(Struct, frozen=True, kw_only=True):

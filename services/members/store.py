@@ -11,9 +11,12 @@ from chassis import app, errors, eventlog, mongo, outbox
 from chassis.paging import Page, page
 from chassis.tx import Tx
 from services.members.model import (
+    OPEN_AFFILIATION,
     UNDECIDED,
     Account,
     AccountNotFound,
+    Affiliation,
+    AffiliationNotFound,
     Application,
     ApplicationNotFound,
     ApplicationState,
@@ -31,7 +34,7 @@ PUBLISHED_FOR = timedelta(minutes=1)  # before a key signs: the gateway keeps th
 
 async def migrate(db: Any) -> None:
     """Collections and indexes; run before the first process of a new version, as often as one likes."""
-    aggregates = ("accounts", "sessions", "applications", "people", "organizations")
+    aggregates = ("accounts", "sessions", "applications", "people", "organizations", "affiliations")
     await mongo.ensure_collections(db, *aggregates, "requests", "outbox", "log")
     await app.ensure_indexes(db)
     await outbox.ensure_indexes(db)
@@ -43,6 +46,12 @@ async def migrate(db: Any) -> None:
     await db.applications.create_index([("account_id", 1), ("_id", -1)])
     await db.applications.create_index([("state", 1), ("_id", -1)])
     await db.organizations.create_index([("profile.place_code", 1), ("_id", 1)])
+    await db.affiliations.create_index([("person_id", 1), ("_id", 1)])
+    await db.affiliations.create_index([("organization_id", 1), ("_id", 1)])
+    await db.affiliations.create_index([("organization_id", 1), ("account_id", 1)])
+    open_one = {"state": {"$in": list(OPEN_AFFILIATION)}}
+    pair = [("person_id", 1), ("organization_id", 1)]
+    await db.affiliations.create_index(pair, unique=True, partialFilterExpression=open_one)
 
 
 # -- aggregates ----------------------------------------------------------------------------------------------------
@@ -52,6 +61,7 @@ _KEPT: dict[type[Struct], tuple[str, type[errors.NotFound]]] = {
     Application: ("applications", ApplicationNotFound),
     Person: ("people", PersonNotFound),
     Organization: ("organizations", OrganizationNotFound),
+    Affiliation: ("affiliations", AffiliationNotFound),
 }
 S = TypeVar("S", bound=Struct)
 
@@ -61,7 +71,7 @@ async def add(tx: Tx, aggregate: S) -> S:
 
 
 async def get(tx: Tx, kind: type[S], key: str) -> S:
-    """Raises AccountNotFound, ApplicationNotFound, PersonNotFound or OrganizationNotFound."""
+    """Raises the kind's own errors.NotFound."""
     collection, not_found = _KEPT[kind]
     if found := await tx.get(collection, key, kind):
         return found
@@ -156,6 +166,28 @@ async def list_organizations(tx: Tx, *, page_size: int, page_token: str, place_c
         page_size=page_size,
         page_token=page_token,
     )
+
+
+# -- affiliations --------------------------------------------------------------------------------------------------
+async def find_open_affiliation(tx: Tx, *, person_id: str, organization_id: str) -> Affiliation | None:
+    """The one that is asked for or confirmed."""
+    query = {"person_id": person_id, "organization_id": organization_id, "state": {"$in": list(OPEN_AFFILIATION)}}
+    return await tx.find("affiliations", query, Affiliation)
+
+
+async def list_ties(tx: Tx, *, organization_id: str, account_id: str) -> list[Affiliation]:
+    """A person's affiliations with an organization; few."""
+    return await tx.find_all(
+        "affiliations", {"organization_id": organization_id, "account_id": account_id}, Affiliation
+    )
+
+
+async def list_affiliations(
+    tx: Tx, *, person_id: str, organization_id: str, state: str | None, page_size: int, page_token: str
+) -> Page[Affiliation]:
+    given = {"person_id": person_id, "organization_id": organization_id, "state": state}
+    query = {name: value for name, value in given.items() if value}
+    return await page(tx.db.affiliations, query, Affiliation, page_size=page_size, page_token=page_token)
 
 
 async def count_network(tx: Tx) -> Statistics:

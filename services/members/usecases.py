@@ -18,9 +18,12 @@ from services.members.model import (
     MEMBER,
     Account,
     AccountNotFound,
+    Affiliation,
+    AffiliationExists,
+    AffiliationRole,
+    AffiliationState,
     Application,
     ApplicationState,
-    FieldNotChangeable,
     Organization,
     OrganizationProfile,
     Person,
@@ -166,7 +169,7 @@ async def update_application(
     errors.check_etag(before.version, application["etag"])
     for path in update_mask:
         if path not in _WRITTEN:
-            raise FieldNotChangeable(path=path)
+            raise errors.FieldNotChangeable(path=path)
     named = update_mask or _WRITTEN  # the rest of the request has not been looked at and may be anything
     given = _written({name: application[name] for name in named if name in application})
     changes = {name: given.get(name) for name in update_mask or given}
@@ -174,7 +177,7 @@ async def update_application(
         changes = {"person": None, "organization": None, **changes}
     after = before.change(**changes)
     if after.person is None and after.organization is None:
-        raise FieldNotChangeable(path="person, organization")
+        raise errors.FieldNotChangeable(path="person, organization")
     return await store.save(tx, after)
 
 
@@ -288,7 +291,7 @@ async def update_organization(
 ) -> Organization:
     """Change an organization's profile and announce it. Raises NotYours, FieldNotChangeable, VersionConflict."""
     before = await store.get(tx, Organization, organization["organization_id"])
-    check_owner(before, by)
+    await _check_acts_for(tx, before, by)
     errors.check_etag(before.version, organization["etag"])
     profile = _changed(before.profile, organization.get("profile", {}), update_mask)
     after = await store.save(tx, replace(before, profile=profile, update_time=tx.now))
@@ -302,12 +305,110 @@ def _changed(profile: Any, given: dict[str, Any], mask: tuple[str, ...]) -> Any:
     fields = {"profile", *(f"profile.{name}" for name in kind.__struct_fields__)}
     for path in mask:
         if path not in fields:
-            raise FieldNotChangeable(path=path)
+            raise errors.FieldNotChangeable(path=path)
     if not mask or "profile" in mask:
         return msgspec.convert(given, kind)
     named = {path.partition(".")[2] for path in mask}
     kept = {name: value for name, value in msgspec.to_builtins(profile).items() if name not in named}
     return msgspec.convert({**kept, **{name: given[name] for name in named if name in given}}, kind)
+
+
+# -- affiliations --------------------------------------------------------------------------------------------------
+async def create_affiliation(tx: Tx, *, affiliation: dict[str, Any], by: Caller) -> Affiliation:
+    """Ask for an affiliation, as one of its two sides or as a coordinator, and announce it.
+
+    Raises PersonNotFound, OrganizationNotFound, NotYours, AffiliationExists, EndsBeforeItStarts.
+    """
+    person = await store.get(tx, Person, affiliation["person_id"])
+    organization = await store.get(tx, Organization, affiliation["organization_id"])
+    if person.account_id != by.subject:
+        await _check_acts_for(tx, organization, by)
+    if await store.find_open_affiliation(tx, person_id=person.person_id, organization_id=organization.organization_id):
+        raise AffiliationExists
+    made = await store.add(
+        tx,
+        Affiliation(
+            affiliation_id=new_id(),
+            person_id=person.person_id,
+            organization_id=organization.organization_id,
+            account_id=person.account_id,
+            role=AffiliationRole(affiliation["role"]),
+            state=AffiliationState.REQUESTED,
+            create_time=tx.now,
+            start_time=affiliation.get("start_time"),
+            end_time=affiliation.get("end_time"),
+        ),
+    )
+    _announce_affiliation(tx, events_pb2.AffiliationRequested, made)
+    return made
+
+
+async def get_affiliation(tx: Tx, *, affiliation_id: str) -> Affiliation:
+    """Raises AffiliationNotFound."""
+    return await store.get(tx, Affiliation, affiliation_id)
+
+
+async def list_affiliations(
+    tx: Tx, *, page_size: int, page_token: str, person_id: str, organization_id: str, state: str | None = None
+) -> Page[Affiliation]:
+    """In the order in which they were asked for."""
+    return await store.list_affiliations(
+        tx,
+        person_id=person_id,
+        organization_id=organization_id,
+        state=state,
+        page_size=page_size,
+        page_token=page_token,
+    )
+
+
+async def confirm_affiliation(tx: Tx, *, affiliation_id: str, etag: str) -> Affiliation:
+    """Let it hold, and announce it."""
+    before = await store.get(tx, Affiliation, affiliation_id)
+    errors.check_etag(before.version, etag)
+    after = await store.save(tx, before.confirm(at=tx.now))
+    _announce_affiliation(tx, events_pb2.AffiliationConfirmed, after)
+    return after
+
+
+async def decline_affiliation(tx: Tx, *, affiliation_id: str, decline_reason: dict[str, str], etag: str) -> Affiliation:
+    """Do not confirm it, with a reason, and announce that (without the reason)."""
+    before = await store.get(tx, Affiliation, affiliation_id)
+    errors.check_etag(before.version, etag)
+    after = await store.save(tx, before.decline(reason=msgspec.convert(decline_reason, LocalizedText)))
+    _announce_affiliation(tx, events_pb2.AffiliationDeclined, after)
+    return after
+
+
+async def end_affiliation(tx: Tx, *, affiliation_id: str, etag: str, by: Caller) -> Affiliation:
+    """End it, or take it back, and announce that. Raises NotYours."""
+    before = await store.get(tx, Affiliation, affiliation_id)
+    if before.account_id != by.subject:
+        await _check_acts_for(tx, await store.get(tx, Organization, before.organization_id), by)
+    errors.check_etag(before.version, etag)
+    after = await store.save(tx, before.end())
+    _announce_affiliation(tx, events_pb2.AffiliationEnded, after)
+    return after
+
+
+async def _check_acts_for(tx: Tx, organization: Organization, by: Caller) -> None:
+    """Raises NotYours unless the caller represents the organization, owns it or is a coordinator."""
+    ties = await store.list_ties(tx, organization_id=organization.organization_id, account_id=by.subject)
+    if not any(tie.lets_act(tx.now) for tie in ties):
+        check_owner(organization, by)
+
+
+AffiliationEvent = (
+    type[events_pb2.AffiliationRequested]
+    | type[events_pb2.AffiliationConfirmed]
+    | type[events_pb2.AffiliationDeclined]
+    | type[events_pb2.AffiliationEnded]
+)
+
+
+def _announce_affiliation(tx: Tx, kind: AffiliationEvent, affiliation: Affiliation) -> None:
+    summary = pb.to_pb(events_pb2.AffiliationSummary, affiliation)
+    tx.emit(kind(affiliation=summary), subject=affiliation.affiliation_id, sequence=affiliation.version)
 
 
 async def get_statistics(tx: Tx) -> Statistics:
@@ -327,5 +428,6 @@ def _announce_member(
         organization_type_code="" if isinstance(member, Person) else member.profile.type_code,
         join_time=pb.timestamp(member.join_time),
         update_time=pb.timestamp(member.update_time),
+        account_id=member.account_id,
     )
     tx.emit(kind(member=announced), subject=key, sequence=member.version)

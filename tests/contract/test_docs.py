@@ -15,7 +15,7 @@ DOCUMENTS = sorted(path for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob(
 RECORDS = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
 SERVICES = sorted(path.parent.name.upper() for path in ROOT.glob("services/*/config.py"))
 ARABIC = re.compile(r"[\u0621-\u064a]")
-TOP = "chassis|services|proto|gen|deploy|docs|tests|bench|demo|third_party|vocabularies"
+TOP = "chassis|participants|services|proto|gen|deploy|docs|tests|bench|demo|third_party|vocabularies"
 WRITE = "run: .venv/bin/python docs/write_reference.py"
 
 
@@ -156,7 +156,7 @@ def test_the_table_of_services_is_what_the_contract_says() -> None:
     line = r"^\| `org\.wasl\.[a-z]+\.([a-z_.]+)\.v\d` .* \| ([a-z, ]+) \|$"
     heard = [(event, by.split(", ")) for event, by in re.findall(line, text("docs/reference/events.md"), re.MULTILINE)]
     assert heard
-    assert {service for service, _, _ in rows} == {path.parent.name for path in ROOT.glob("services/*/model.py")}
+    assert {service for service, _, _ in rows} == {path.parent.name for path in ROOT.glob("services/*/worker.py")}
     for service, emits, hears in rows:
         own = {kind.split(".", 3)[3].rpartition(".")[0] for _, kind in events() if kind.split(".")[2] == service}
         assert set(re.findall(r"`([a-z_.]+)`", emits)) == own, f"{service} emits"

@@ -113,7 +113,7 @@ def test_every_annotated_rpc_has_its_route_and_no_other() -> None:
 
 def test_a_new_service_needs_its_endpoints_only(tmp_path: pathlib.Path) -> None:
     files = gateway()
-    next(file for file in files.file if file.package == "wasl.matching.v1").package = "wasl.events.v1"
+    next(file for file in files.file if file.service and file.package == "wasl.matching.v1").package = "wasl.events.v1"
     descriptors = tmp_path / "wasl.binpb"
     descriptors.write_bytes(files.SerializeToString())
     assert "WASL_EVENTS_API is not set" in complaint({}, descriptors)

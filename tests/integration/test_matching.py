@@ -1,307 +1,366 @@
-"""Matching's view of the members: fed by events in any order, and built anew from their log while readers go on.
-
-The broker is not in these tests: `relayed` moves the outbox to the log as the relay does once the broker has confirmed,
-and `deliver` applies an event as the consumer does. tests/e2e sends them all the way.
-"""
+"""Needs, offers, suggestions and matches over gRPC: their stories, their races, and what they refuse."""
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
-import msgspec
 import pytest
 import pytest_asyncio
 
-import chassis.rebuild
-from chassis import eventlog, events, inbox, logservice, views
-from chassis.worker import handlers
-from services.matching import rebuild, store
 from services.matching.worker import MatchingWorker
 from tests.support import (
     NO_ID,
+    PERSON,
+    REASON,
     SCHOOL,
-    SERVICE_METADATA,
     Members,
     Service,
     Who,
+    all_at_once,
+    deliver,
     matching_service,
     members_service,
     refusal,
+    relayed,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-HANDLERS = handlers(MatchingWorker)
-VIEW = store.PARTICIPANTS
+KITS = {"help_code": "science-kits", "quantity": 500, "unit_code": "kit", "place_code": "SY07"}
+TITLE = {"ar": "حقائب علوم لمدارس إدلب", "en": "Science kits for schools in Idleb"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
-    """Small batches, so that there are many; and no long wait for readers that are not there."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chassis.rebuild, "KEEP_OLD_SECONDS", 0.3)
-        patch.setattr(views, "CACHE_SECONDS", 0.05)
-        patch.setattr(logservice, "BATCH", 7)
-        patch.setattr(logservice, "SETTLE_SECONDS", 0.6)
-        yield
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def members(mongo_uri: str) -> AsyncIterator[Members]:
     async with members_service(mongo_uri) as service:
         yield service
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def matching(mongo_uri: str, members: Members) -> AsyncIterator[Service]:
     async with matching_service(mongo_uri, members) as service:
         yield service
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def coordinator(members: Members) -> Who:
     return await members.account("coordinator")
 
 
-async def relayed(members: Members) -> list[events.Event]:
-    """Moves the outbox to the log; returns what it held, as it went over the bus."""
-    waiting = await members.db.outbox.find().sort("at", 1).to_list(None)
-    await eventlog.move(members.app.client, members.db, [entry["_id"] for entry in waiting])
-    return [events.decode(events.encode(entry["event"])) for entry in waiting]
+class Party:
+    """An organization that matching knows, and who acts for it."""
+
+    def __init__(self, matching: Service, who: Who, member_id: str) -> None:
+        self.matching, self.who, self.member_id = matching, who, member_id
+
+    async def __call__(self, rpc: str, **fields: Any) -> Any:
+        return await self.matching(rpc, by=self.who, **fields)
+
+    async def need(self, *lines: dict[str, Any], **fields: Any) -> Any:
+        return await self._posted("Need", lines, fields)
+
+    async def offer(self, *lines: dict[str, Any], **fields: Any) -> Any:
+        return await self._posted("Offer", lines, fields)
+
+    async def _posted(self, kind: str, lines: tuple[dict[str, Any], ...], fields: dict[str, Any]) -> Any:
+        posting = {"title": TITLE, "lines": lines or (KITS,), **fields}
+        noun = kind.lower()
+        draft = await self(f"Create{kind}", organization_id=self.member_id, **{noun: posting})
+        return await self(f"Publish{kind}", **{f"{noun}_id": getattr(draft, f"{noun}_id")}, etag=draft.etag)
+
+    async def propose(self, need: Any, offer: Any, quantity: int = 300) -> Any:
+        match = {
+            "need_id": need.need_id,
+            "need_line_id": need.lines[0].line_id,
+            "offer_id": offer.offer_id,
+            "offer_line_id": offer.lines[0].line_id,
+            "proposed_quantity": quantity,
+        }
+        return await self("CreateMatch", match=match)
 
 
-async def deliver(matching: Service, *arrived: events.Event) -> None:
-    for event in arrived:
-        if handle := HANDLERS.get(event.type):
-            assert await inbox.apply(matching.app.client, matching.db, event.type, [event], handle) == [None]
-
-
-async def shown(matching: Service, by: Who, **fields: Any) -> dict[str, str]:
-    """English name by id."""
-    answer = await matching("ListParticipants", by=by, page_size=200, **fields)
-    assert answer.total_size == len(answer.participants)
-    return {one.participant_id: one.display_name.en for one in answer.participants}
-
-
-async def schools(members: Members, coordinator: Who, count: int) -> dict[str, str]:
-    """So many new members, named by a number."""
-    made = {}
-    for number in range(count):
-        profile = {**SCHOOL, "display_name": {"en": f"School {number}"}}
-        approved = await members.approved(coordinator, organization=profile)
-        made[approved.member_id] = f"School {number}"
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def parties(members: Members, matching: Service, coordinator: Who) -> list[Party]:
+    """Three organizations."""
+    made = []
+    for _ in range(3):
+        who = await members.account("member")
+        submitted = await members.submitted(who, organization=SCHOOL)
+        approved = await members("ApproveApplication", by=coordinator, application_id=submitted.application_id)
+        made.append(Party(matching, who, approved.member_id))
+    await deliver(matching, MatchingWorker, *await relayed(members))
     return made
 
 
-async def rename(members: Members, coordinator: Who, member_id: str, name: str) -> None:
-    changed = {"organization_id": member_id, "profile": {"display_name": {"en": name}}}
-    mask = {"paths": ["profile.display_name"]}
-    await members("UpdateOrganization", by=coordinator, organization=changed, update_mask=mask)
+async def quantities(party: Party, need: Any) -> tuple[int, int, int]:
+    """Committed, delivered and open of a need's first line."""
+    line = (await party("GetNeed", need_id=need.need_id)).lines[0]
+    assert line.committed_quantity + line.open_quantity == line.quantity
+    return line.committed_quantity, line.delivered_quantity, line.open_quantity
 
 
-async def collections(matching: Service) -> list[str]:
-    return sorted(name for name in await matching.db.list_collection_names() if name.startswith(f"{VIEW}."))
+# -- the story -----------------------------------------------------------------------------------------------------
+async def test_a_need_finds_its_offers_and_is_delivered(parties: list[Party], matching: Service) -> None:
+    school, first, second = parties
+    need = await school.need()
+    offers = [await one.offer({**KITS, "quantity": 300}) for one in (first, second)]
+    suggested = await school("GetSuggestedOffers", need_id=need.need_id)
+    found = [one for one in suggested.suggestions if one.offer_id in {offer.offer_id for offer in offers}]
+    assert len(found) == 2
+    assert suggested.weights_version
+    for one in found:
+        assert one.score == sum(criterion.points for criterion in one.criteria)
+        assert all(criterion.explanation.ar and criterion.explanation.en for criterion in one.criteria)
+        assert one.quantity == 300
+    assert suggested == await school("GetSuggestedOffers", need_id=need.need_id)
+    back = await first("GetSuggestedNeeds", offer_id=offers[0].offer_id)
+    assert need.need_id in {one.need_id for one in back.suggestions}
 
-
-# -- from events ---------------------------------------------------------------------------------------------------
-async def test_a_new_member_is_shown_as_it_was_announced(members: Members, matching: Service, coordinator: Who) -> None:
-    school = await members.approved(coordinator, organization=SCHOOL)
-    person = await members.approved(coordinator)
-    assert await shown(matching, coordinator) == {}
-    await deliver(matching, *await relayed(members))
-    found = await matching("GetParticipant", by=coordinator, participant_id=school.member_id)
-    assert (found.kind, found.organization_type_code, found.place_code) == (found.ORGANIZATION, "441", "SY0203")
-    assert (found.display_name, found.join_time) == (school.organization.display_name, school.decide_time)
-    both = {school.member_id: "Hope School", person.member_id: "Amal Haddad"}
-    assert await shown(matching, coordinator) == both
-    assert list(await shown(matching, coordinator)) == [school.member_id, person.member_id]  # as they joined
-    assert await shown(matching, coordinator, kind="PERSON") == {person.member_id: "Amal Haddad"}
-    assert await shown(matching, coordinator, place_code="SY02") == {school.member_id: "Hope School"}
-    assert await shown(matching, coordinator, place_code="SY0204") == {}
-
-
-async def test_who_is_not_shown_yet_is_not_found(matching: Service, coordinator: Who) -> None:
-    refused = await refusal(matching("GetParticipant", by=coordinator, participant_id=NO_ID, language="ar"))
-    assert (refused.code, refused.reason, refused.text) == ("NOT_FOUND", "PARTICIPANT_NOT_FOUND", "لا يوجد مشارك كهذا")
-
-
-async def test_a_view_never_goes_back_and_takes_each_event_once(
-    members: Members, matching: Service, coordinator: Who
-) -> None:
-    made = await schools(members, coordinator, 3)
-    for member_id in made:
-        for number in range(4):
-            await rename(members, coordinator, member_id, f"Name {number}")
-    arrived = [event for event in await relayed(members) if event.type in HANDLERS]
-    for seed in range(3):
-        random.Random(seed).shuffle(arrived)
-        await deliver(matching, *arrived, *arrived[:5])
-    assert await shown(matching, coordinator) == dict.fromkeys(made, "Name 3")
-    assert await matching.db.inbox.count_documents({}) == len(arrived) == 15
-
-
-# -- from nothing --------------------------------------------------------------------------------------------------
-async def test_a_view_is_built_from_nothing(
-    members: Members, matching: Service, coordinator: Who, capsys: pytest.CaptureFixture[str]
-) -> None:
-    made = await schools(members, coordinator, 12)
-    await rename(members, coordinator, min(made), "Renamed")
-    await relayed(members)
-    assert await shown(matching, coordinator) == {}  # matching was never told
-    await rebuild.rebuild(matching.app.settings)  # type: ignore[arg-type]
-    assert await shown(matching, coordinator) == {**made, min(made): "Renamed"}
-    said = capsys.readouterr()
-    assert "participants: rebuilt from 13 events" in said.out
-    assert "(100 %)" in said.err
-    assert await collections(matching) == ["participants.2"]
-    indexes = await matching.db["participants.2"].index_information()
-    assert set(indexes) == {"_id_", "place_code_1__id_1", "kind_1__id_1"}
-
-
-async def test_readers_and_new_events_go_on_while_a_view_is_built(
-    members: Members, matching: Service, coordinator: Who
-) -> None:
-    made = await schools(members, coordinator, 20)
-    await deliver(matching, *await relayed(members))
-    row = await matching.db[f"{VIEW}.1"].find_one()
-    await matching.db[f"{VIEW}.1"].insert_one({**row, "_id": NO_ID})  # no event accounts for it: it has to be gone
-    lost: list[Any] = []
-
-    async def read() -> None:
-        while True:
-            seen = await shown(matching, coordinator)
-            lost.extend(member_id for member_id in made if member_id not in seen)
-
-    async def change() -> dict[str, str]:
-        changed = {}
-        for number, member_id in enumerate(made):
-            await rename(members, coordinator, member_id, f"Newer {number}")
-            changed[member_id] = f"Newer {number}"
-            arrived = await relayed(members)
-            await asyncio.sleep(random.uniform(0, 0.02))
-            await deliver(matching, *arrived)
-        return changed | await more()
-
-    async def more() -> dict[str, str]:
-        joined = await schools(members, coordinator, 5)
-        await deliver(matching, *await relayed(members))
-        return joined
-
-    reading = asyncio.create_task(read())
-    changing = asyncio.create_task(change())
-    for _ in range(2):
-        await asyncio.sleep(0.05)
-        await rebuild.rebuild(matching.app.settings)  # type: ignore[arg-type]
-    expected = made | await changing
-    await asyncio.sleep(0.1)
-    reading.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await reading
-    assert lost == []
-    assert await shown(matching, coordinator) == expected
-    assert await collections(matching) == ["participants.3"]
-    assert (await matching.db.views.find_one({"_id": VIEW}))["building"] is None
-
-
-async def test_what_is_on_its_way_when_a_build_begins_is_in_the_new_view(
-    members: Members, matching: Service, coordinator: Who
-) -> None:
-    """An entry of the outbox is waited for; one that was delivered before but not logged yet is one of those."""
-    made = await schools(members, coordinator, 3)
-    await deliver(matching, *await relayed(members))
-    late = await schools(members, coordinator, 2)
-
-    async def relay_late() -> None:
-        await asyncio.sleep(0.25)
-        await relayed(members)
-
-    relaying = asyncio.create_task(relay_late())
-    await rebuild.rebuild(matching.app.settings)  # type: ignore[arg-type]
-    await relaying
-    assert await shown(matching, coordinator) == made | late
-
-
-async def test_a_build_that_fails_or_is_interrupted_leaves_nothing(
-    members: Members, matching: Service, coordinator: Who, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = await schools(members, coordinator, 20)
-    await deliver(matching, *await relayed(members))
-    halfway = asyncio.Event()
-
-    def stop_halfway(view: str, applied: int, position: int, end: int) -> None:
-        if applied >= 10:
-            halfway.set()
-
-    with monkeypatch.context() as patch:
-        patch.setattr(chassis.rebuild, "_progress", stop_halfway)
-        build = asyncio.create_task(rebuild.rebuild(matching.app.settings))  # type: ignore[arg-type]
-        await halfway.wait()
-        build.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await build
-    assert await shown(matching, coordinator) == made  # the old one
-    assert await collections(matching) == ["participants.1"]
-    elsewhere = msgspec.structs.replace(matching.app.settings, members_address="127.0.0.1:9")
-    with pytest.raises(chassis.rebuild.Failed, match="cannot be read"):
-        await rebuild.rebuild(elsewhere)  # type: ignore[arg-type]
-    assert await collections(matching) == ["participants.1"]
-    assert (await matching.db.views.find_one({"_id": VIEW}))["building"] is None
-
-
-async def test_a_build_that_was_killed_is_begun_anew(members: Members, matching: Service, coordinator: Who) -> None:
-    made = await schools(members, coordinator, 20)
-    await deliver(matching, *await relayed(members))
-    assert await views.begin(matching.db, VIEW, store.index_participants) == 2
-    await rename(members, coordinator, min(made), "While half built")
-    await deliver(matching, *await relayed(members))
-    await rebuild.rebuild(matching.app.settings)  # type: ignore[arg-type]
-    assert await shown(matching, coordinator) == {**made, min(made): "While half built"}
-    assert await collections(matching) == ["participants.3"]
-
-
-async def test_of_two_builds_at_once_one_takes_over(members: Members, matching: Service, coordinator: Who) -> None:
-    made = await schools(members, coordinator, 10)
-    await relayed(members)
-    builds = [rebuild.rebuild(matching.app.settings) for _ in range(2)]  # type: ignore[arg-type]
-    outcomes = await asyncio.gather(*builds, return_exceptions=True)
-    assert sum(outcome is None for outcome in outcomes) == 1
-    assert [type(one) for one in outcomes if one is not None] == [chassis.rebuild.Superseded]
-    assert await shown(matching, coordinator) == made
-    assert len(await collections(matching)) == 1
-
-
-async def test_a_log_that_does_not_become_whole_builds_nothing(
-    members: Members, matching: Service, coordinator: Who
-) -> None:
-    """The broker is away: what was announced last is not in the log."""
-    made = await schools(members, coordinator, 2)
-    await deliver(matching, *await relayed(members))
-    await schools(members, coordinator, 1)
-    refused = await refusal(members("ReadEvents", metadata=SERVICE_METADATA, language="ar"))
-    assert (refused.code, refused.reason) == ("UNAVAILABLE", "LOG_STUCK")
-    assert refused.text == "أحداث تنتظر الإعلان: ٣؛ السجل غير مكتمل بعد"
-    with pytest.raises(chassis.rebuild.Failed, match="3 events wait to be announced"):
-        await rebuild.rebuild(matching.app.settings)  # type: ignore[arg-type]
-    assert await shown(matching, coordinator) == made
-    assert (await matching.db.views.find_one({"_id": VIEW}))["live"] == 1
-
-
-async def test_a_log_is_read_from_anywhere_in_its_order(members: Members, coordinator: Who) -> None:
-    await schools(members, coordinator, 6)
-    await relayed(members)
-
-    async def read(**fields: Any) -> list[tuple[int, str]]:
-        parts = await members("ReadEvents", metadata=SERVICE_METADATA, **fields)
-        assert [part.complete for part in parts] == [False] * (len(parts) - 1) + [True]
-        return [(entry.position, events.decode(entry.cloud_event).type) for part in parts for entry in part.entries]
-
-    whole = await read()
-    assert [position for position, _ in whole] == list(range(1, 19))
-    assert await read(after_position=11) == whole[11:]
-    assert await read(after_position=18) == await read(after_position=99) == []
-    joined = "org.wasl.members.member.joined.v1"
-    assert await read(event_types=[joined], after_position=5) == [one for one in whole[5:] if one[1] == joined]
-    assert (await refusal(members("ReadEvents", metadata=SERVICE_METADATA, after_position=-1))).violations == {
-        "after_position": "INT64_GTE"
+    asked = await school.propose(need, offers[0])
+    assert (asked.state, asked.proposed_by) == (asked.PROPOSED, 1)
+    taken = await first("AcceptMatch", match_id=asked.match_id)
+    assert (taken.state, taken.quantity) == (taken.ACCEPTED, 300)
+    given = await second.propose(need, offers[1])
+    capped = await school("AcceptMatch", match_id=given.match_id)
+    assert (capped.proposed_quantity, capped.quantity) == (300, 200)
+    assert await quantities(school, need) == (500, 0, 0)
+    assert need.need_id not in {
+        one.need_id for one in (await second("GetSuggestedNeeds", offer_id=offers[1].offer_id)).suggestions
     }
+
+    await first("DispatchMatch", match_id=taken.match_id)
+    delivered = await first("DeliverMatch", match_id=taken.match_id, delivered_quantity=280)
+    assert (delivered.state, delivered.delivered_quantity) == (delivered.DELIVERED, 280)
+    confirmed = await school("ConfirmMatch", match_id=taken.match_id)
+    assert confirmed.state == confirmed.CONFIRMED
+    assert await quantities(school, need) == (480, 280, 20)
+    withdrawn = await school("WithdrawMatch", match_id=capped.match_id, reason=REASON)
+    assert withdrawn.state == withdrawn.WITHDRAWN
+    assert await quantities(school, need) == (280, 280, 220)
+    told = [
+        entry["type"].split(".")[4]
+        for entry in await matching.db.outbox.find({"subject": taken.match_id}).to_list(None)
+    ]
+    assert told == ["proposed", "accepted", "dispatched", "delivered", "confirmed"]
+
+
+async def test_the_side_that_did_not_propose_answers(parties: list[Party]) -> None:
+    school, first, stranger = parties
+    need, offer = await school.need(), await first.offer()
+    match = await school.propose(need, offer)
+    for party, reason in ((school, "OTHER_SIDE_DECIDES"), (stranger, "MATCH_NOT_FOUND")):
+        assert (await refusal(party("AcceptMatch", match_id=match.match_id))).reason == reason
+    again = await refusal(school.propose(need, offer))
+    assert (again.code, again.reason) == ("ALREADY_EXISTS", "MATCH_EXISTS")
+    declined = await first("DeclineMatch", match_id=match.match_id, reason=REASON)
+    assert (declined.state, declined.reason.ar) == (declined.DECLINED, REASON["ar"])
+    refused = await refusal(first("AcceptMatch", match_id=match.match_id, language="ar"))
+    assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "MATCH_IN_OTHER_STATE")
+    assert "مرفوضة" in refused.text
+    assert (await refusal(first("ConfirmMatch", match_id=match.match_id))).reason == "OTHER_SIDE_DECIDES"
+
+
+# -- races ---------------------------------------------------------------------------------------------------------
+async def test_whoever_accepts_at_the_same_moment_no_more_is_promised_than_asked(parties: list[Party]) -> None:
+    school, first, second = parties
+    need = await school.need({**KITS, "quantity": 500})
+    matches = []
+    for number in range(40):
+        party = (first, second)[number % 2]
+        offer = await party.offer({**KITS, "quantity": 30})
+        matches.append(await party.propose(need, offer, 30))
+    accepted, refused = await all_at_once([school("AcceptMatch", match_id=one.match_id, timeout=60) for one in matches])
+    assert sum(one.quantity for one in accepted) == 500
+    assert sorted(one.quantity for one in accepted) == [20, *[30] * 16]
+    assert {one.reason for one in refused} == {"NOTHING_OPEN"}
+    assert await quantities(school, need) == (500, 0, 0)
+
+
+async def test_one_match_is_accepted_once_however_often_it_is_asked(parties: list[Party]) -> None:
+    school, first, _ = parties
+    need, offer = await school.need(), await first.offer()
+    match = await school.propose(need, offer, 100)
+    accepted, refused = await all_at_once([first("AcceptMatch", match_id=match.match_id) for _ in range(10)])
+    assert len(accepted) == 1
+    assert {one.reason for one in refused} <= {"MATCH_IN_OTHER_STATE", "VERSION_CONFLICT", "ABORTED"}
+    assert await quantities(school, need) == (100, 0, 400)
+
+
+# -- suggestions against brute force -------------------------------------------------------------------------------
+async def test_suggestions_keep_every_hard_constraint(parties: list[Party]) -> None:
+    """Random lines; what is suggested is what a plain walk over all offers finds."""
+    school, first, second = parties
+    rng = random.Random(4)
+    tree = {"kits": "items", "science-kits": "kits", "mathematics-kits": "kits", "items": ""}
+
+    def path(code: str) -> list[str]:
+        return [code, *path(tree[code])] if code else []
+
+    def line() -> dict[str, Any]:
+        begin = rng.choice([0, 1_900_000_000, 1_950_000_000])
+        end = rng.choice([0, 1_920_000_000, 1_990_000_000])
+        return {
+            "help_code": rng.choice(list(tree)),
+            "quantity": rng.randint(1, 9),
+            "unit_code": rng.choice(["robots", "kit", "set"]).replace("robots", "piece"),
+            "place_code": rng.choice(["", "SY07", "SY0700", "SY0702", "SY02"]),
+            **({"start_time": {"seconds": begin}} if begin else {}),
+            **({"end_time": {"seconds": end}} if end > begin else {}),
+        }
+
+    offers = [(lines := line(), await rng.choice([first, second]).offer(lines)) for _ in range(60)]
+
+    def fits(need: dict[str, Any], offer: dict[str, Any]) -> bool:
+        kinds = need["help_code"] in path(offer["help_code"]) or offer["help_code"] in path(need["help_code"])
+        here, there = need["place_code"], offer["place_code"]
+        places = not here or not there or here.startswith(there) or there.startswith(here)
+        begin = max(
+            need.get("start_time", {"seconds": 0})["seconds"], offer.get("start_time", {"seconds": 0})["seconds"]
+        )
+        ends = [one["end_time"]["seconds"] for one in (need, offer) if "end_time" in one]
+        return kinds and places and need["unit_code"] == offer["unit_code"] and all(begin < end for end in ends)
+
+    for _ in range(15):
+        asked = line()
+        need = await school.need(asked)
+        found = await school("GetSuggestedOffers", need_id=need.need_id, page_size=100)
+        ours = {offer.offer_id for _, offer in offers}
+        assert {one.offer_id for one in found.suggestions} & ours == {
+            offer.offer_id for given, offer in offers if fits(asked, given)
+        }
+        scores = [one.score for one in found.suggestions]
+        assert scores == sorted(scores, reverse=True)
+        assert all(0 <= score <= 1000 for score in scores)
+        assert all(one.score == sum(part.points for part in one.criteria) for one in found.suggestions)
+        await school("CloseNeed", need_id=need.need_id)
+
+
+# -- found, changed, closed ----------------------------------------------------------------------------------------
+async def test_needs_are_found_by_words_place_and_kind(parties: list[Party]) -> None:
+    school, first, _ = parties
+    need = await school.need(
+        {**KITS, "place_code": "SY0800"}, title={"ar": "مخبر لمدرسة في الحسكة", "en": "A laboratory in Hasakeh"}
+    )
+    for fields in (
+        {"query": "الحسكه"},
+        {"query": "Hasakah مَدْرَسَة"},
+        {"query": "للمدارس"},
+        {"place_code": "SY08"},
+        {"help_code": "items", "participant_id": school.member_id},
+    ):
+        listed = await first("ListNeeds", page_size=200, **fields)
+        assert need.need_id in {one.need_id for one in listed.needs}, fields
+    for fields in ({"query": "حلب الحسكة"}, {"place_code": "SY0702"}, {"help_code": "services"}, {"state": "CLOSED"}):
+        listed = await first("ListNeeds", page_size=200, **fields)
+        assert need.need_id not in {one.need_id for one in listed.needs}, fields
+
+
+async def test_a_draft_is_its_authors_own(parties: list[Party]) -> None:
+    school, stranger, _ = parties
+    draft = await school("CreateNeed", organization_id=school.member_id, need={"title": TITLE, "lines": [KITS]})
+    assert (await refusal(stranger("GetNeed", need_id=draft.need_id))).reason == "NEED_NOT_FOUND"
+    for party, seen in ((school, True), (stranger, False)):
+        listed = await party("ListNeeds", participant_id=school.member_id, page_size=200)
+        assert (draft.need_id in {one.need_id for one in listed.needs}) is seen
+    assert (await refusal(stranger("PublishNeed", need_id=draft.need_id))).reason == "NEED_NOT_FOUND"
+    assert (await refusal(stranger("GetOffer", offer_id=draft.need_id))).reason == "OFFER_NOT_FOUND"
+    posted = await school("PublishNeed", need_id=draft.need_id)
+    refused = await refusal(stranger("CloseNeed", need_id=posted.need_id))
+    assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "NOT_ACTING_FOR")
+
+
+async def test_what_is_promised_cannot_be_taken_out_of_a_line(parties: list[Party]) -> None:
+    school, first, _ = parties
+    need, offer = await school.need(), await first.offer()
+    match = await school.propose(need, offer, 100)
+    await first("AcceptMatch", match_id=match.match_id)
+    line = {**KITS, "line_id": need.lines[0].line_id}
+
+    async def change(*lines: dict[str, Any]) -> Any:
+        changed = {"need_id": need.need_id, "lines": lines}
+        return await school("UpdateNeed", need=changed, update_mask={"paths": ["lines"]})
+
+    for wrong in ({**line, "quantity": 99}, {**line, "unit_code": "set"}, KITS):
+        assert (await refusal(change(wrong))).reason == "BELOW_COMMITTED"
+    changed = await change({**line, "quantity": 100}, {**KITS, "help_code": "art-kits"})
+    assert [(one.committed_quantity, one.open_quantity) for one in changed.lines] == [(100, 0), (0, 500)]
+    assert [one.help_code for one in changed.lines] == ["science-kits", "art-kits"]
+    closed = await school("CloseNeed", need_id=need.need_id, close_reason={"en": "enough"})
+    assert closed.state == 3
+    assert (await first("DeliverMatch", match_id=match.match_id, delivered_quantity=100)).delivered_quantity == 100
+    assert (await refusal(change(line))).reason == "POSTING_IN_OTHER_STATE"
+
+
+# -- refused -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("fields", "field", "reason"),
+    [
+        ({"title": {"en": "We need 500 dollars"}}, "need.title", "MONEY_REFUSED"),
+        ({"description": {"ar": "نحتاج ٥٠٠ دولار"}}, "need.description", "MONEY_REFUSED"),
+        ({"lines": [KITS, {**KITS, "note": {"en": "or $5 each"}}]}, "need.lines[1].note", "MONEY_REFUSED"),
+        ({"lines": [{**KITS, "help_code": "money"}]}, "need.lines[0].help_code", "CODE_UNKNOWN"),
+        ({"lines": [{**KITS, "unit_code": "dollar"}]}, "need.lines[0].unit_code", "CODE_UNKNOWN"),
+        ({"lines": [{**KITS, "quantity": 0}]}, "need.lines[0].quantity", "INT32_GTE_LTE"),
+        ({"lines": [{**KITS, "place_code": "Idleb"}]}, "need.lines[0].place_code", "STRING_PATTERN"),
+        ({"lines": [{**KITS, "place_code": "SY0150"}]}, "need.lines[0].place_code", "CODE_UNKNOWN"),
+        ({"lines": []}, "need.lines", "REPEATED_MIN_ITEMS"),
+        (
+            {"lines": [{**KITS, "start_time": {"seconds": 9}, "end_time": {"seconds": 9}}]},
+            "need.lines[0].end_time",
+            "ENDS_BEFORE_IT_STARTS",
+        ),
+    ],
+)
+async def test_what_is_wrong_is_told_by_field_and_not_stored(
+    parties: list[Party], matching: Service, fields: dict[str, Any], field: str, reason: str
+) -> None:
+    before = await matching.dump()
+    need = {"title": TITLE, "lines": [KITS], **fields}
+    refused = await refusal(parties[0]("CreateNeed", organization_id=parties[0].member_id, need=need, language="ar"))
+    assert (refused.code, refused.violations) == ("INVALID_ARGUMENT", {field: reason})
+    assert await matching.dump() == before
+
+
+async def test_lines_that_do_not_fit_are_not_matched(parties: list[Party]) -> None:
+    school, first, _ = parties
+    need = await school.need()
+    for lines, reason in (
+        ({**KITS, "unit_code": "set"}, "LINES_DO_NOT_FIT"),
+        ({**KITS, "help_code": "art-kits"}, "LINES_DO_NOT_FIT"),
+    ):
+        assert (await refusal(first.propose(need, await first.offer(lines)))).reason == reason
+    assert (await refusal(school.propose(need, await school.offer()))).reason == "LINES_DO_NOT_FIT"
+    other = await first.offer()
+    other.lines[0].line_id = NO_ID
+    refused = await refusal(first.propose(need, other))
+    assert refused.violations == {"match.offer_line_id": "LINE_NOT_FOUND"}
+
+
+async def test_nobody_acts_for_an_organization_that_is_not_theirs(
+    members: Members, matching: Service, parties: list[Party], coordinator: Who
+) -> None:
+    stranger = await members.account("member")
+    need = {"title": TITLE, "lines": [KITS]}
+    for organization_id, reason in (
+        (parties[0].member_id, "NOT_ACTING_FOR"),
+        (NO_ID, "PARTICIPANT_NOT_FOUND"),
+        ("", "NO_PARTICIPANT"),
+    ):
+        refused = await refusal(matching("CreateNeed", by=stranger, need=need, organization_id=organization_id))
+        assert refused.reason == reason
+    submitted = await members.submitted(stranger, person=PERSON)
+    await members("ApproveApplication", by=coordinator, application_id=submitted.application_id)
+    await deliver(matching, MatchingWorker, *await relayed(members))
+    assert (await matching("CreateNeed", by=stranger, need=need)).participant_id
+
+
+async def test_many_may_read_suggestions_while_others_accept(parties: list[Party]) -> None:
+    """A suggestion never promises what is gone: its quantity is at most what is open."""
+    school, first, _ = parties
+    need, offer = await school.need({**KITS, "quantity": 10}), await first.offer({**KITS, "quantity": 10})
+    match = await school.propose(need, offer, 10)
+    accepting = asyncio.create_task(first("AcceptMatch", match_id=match.match_id))
+    lists = await asyncio.gather(*(school("GetSuggestedOffers", need_id=need.need_id) for _ in range(20)))
+    await accepting
+    assert all(one.quantity <= 10 for found in lists for one in found.suggestions)
+    assert (await school("GetSuggestedOffers", need_id=need.need_id)).suggestions == []

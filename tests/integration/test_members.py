@@ -550,3 +550,80 @@ async def test_a_call_that_its_caller_gave_up_leaves_all_or_nothing(members: Mem
         assert len(await members.announced(one.application_id)) == 1 + whole
         decided += whole
     assert decided
+
+
+# -- affiliations --------------------------------------------------------------------------------------------------
+async def joined(members: Members, coordinator: Who, **application: Any) -> tuple[Who, str]:
+    """A new member's account, as it is after the approval, and its member id."""
+    who = await members.account("member")
+    submitted = await members.submitted(who, **application)
+    approved = await members("ApproveApplication", by=coordinator, **id_of(submitted))
+    return who, approved.member_id
+
+
+async def test_a_representative_is_confirmed_acts_and_ends(members: Members, coordinator: Who) -> None:
+    owner, school = await joined(members, coordinator, organization=SCHOOL)
+    amal, person = await joined(members, coordinator, person=PERSON)
+    tie = {"person_id": person, "organization_id": school, "role": "REPRESENTATIVE"}
+    asked = await members("CreateAffiliation", by=amal, affiliation=tie)
+    assert (asked.state, asked.etag, asked.HasField("start_time")) == (asked.REQUESTED, "1", False)
+    again = await refusal(members("CreateAffiliation", by=owner, affiliation=tie, language="ar"))
+    assert (again.code, again.reason) == ("ALREADY_EXISTS", "AFFILIATION_EXISTS")
+
+    async def rename(by: Who) -> Any:
+        changed = {"organization_id": school, "profile": {"homepage_uri": "https://hope.example"}}
+        mask = {"paths": ["profile.homepage_uri"]}
+        return await members("UpdateOrganization", by=by, organization=changed, update_mask=mask)
+
+    assert (await refusal(rename(amal))).reason == "NOT_YOURS", "not confirmed yet"
+    confirmed = await members("ConfirmAffiliation", by=coordinator, affiliation_id=asked.affiliation_id, etag="1")
+    assert (confirmed.state, confirmed.HasField("start_time")) == (confirmed.CONFIRMED, True)
+    assert (await rename(amal)).profile.homepage_uri == "https://hope.example"
+    listed = await members("ListAffiliations", by=amal, organization_id=school, state="CONFIRMED")
+    assert [one.affiliation_id for one in listed.affiliations] == [asked.affiliation_id]
+    ended = await members("EndAffiliation", by=owner, affiliation_id=asked.affiliation_id)
+    assert ended.state == ended.ENDED
+    assert (await refusal(rename(amal))).reason == "NOT_YOURS"
+    assert await members.announced(asked.affiliation_id) == [
+        ("affiliation.requested", 1),
+        ("affiliation.confirmed", 2),
+        ("affiliation.ended", 3),
+    ]
+    assert (await members("CreateAffiliation", by=owner, affiliation=tie)).state == asked.REQUESTED
+
+
+async def test_an_affiliation_is_asked_for_by_its_sides_only(members: Members, coordinator: Who) -> None:
+    _, school = await joined(members, coordinator, organization=SCHOOL)
+    _, person = await joined(members, coordinator, person=PERSON)
+    stranger = await members.account("member")
+    tie = {"person_id": person, "organization_id": school, "role": "STAFF"}
+    before = await members.dump()
+    for fields, reason in (
+        ({}, "NOT_YOURS"),
+        ({"person_id": NO_ID}, "PERSON_NOT_FOUND"),
+        ({"organization_id": person}, "ORGANIZATION_NOT_FOUND"),
+    ):
+        refused = await refusal(members("CreateAffiliation", by=stranger, affiliation={**tie, **fields}))
+        assert refused.reason == reason
+    wrong = {**tie, "start_time": {"seconds": 1_800_000_000}, "end_time": {"seconds": 1_800_000_000}}
+    refused = await refusal(members("CreateAffiliation", by=coordinator, affiliation=wrong, language="ar"))
+    assert refused.violations == {"affiliation.end_time": "ENDS_BEFORE_IT_STARTS"}
+    assert await members.dump() == before
+    asked = await members("CreateAffiliation", by=coordinator, affiliation=tie)
+    declined = await members(
+        "DeclineAffiliation", by=coordinator, affiliation_id=asked.affiliation_id, decline_reason=REASON
+    )
+    assert (declined.state, declined.decline_reason.ar) == (declined.DECLINED, REASON["ar"])
+    refused = await refusal(members("EndAffiliation", by=coordinator, affiliation_id=asked.affiliation_id))
+    assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "AFFILIATION_IN_OTHER_STATE")
+
+
+async def test_of_many_that_ask_for_the_same_affiliation_one_is_made(members: Members, coordinator: Who) -> None:
+    _, school = await joined(members, coordinator, organization=SCHOOL)
+    _, person = await joined(members, coordinator, person=PERSON)
+    tie = {"person_id": person, "organization_id": school, "role": "VOLUNTEER"}
+    made, refused = await all_at_once(
+        [members("CreateAffiliation", by=coordinator, affiliation=tie) for _ in range(20)]
+    )
+    assert len(made) == 1
+    assert {one.reason for one in refused} <= {"AFFILIATION_EXISTS", "ABORTED"}

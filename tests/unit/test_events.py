@@ -53,7 +53,10 @@ def test_what_was_sent_arrives(message: Message) -> None:
     event = events.decode(events.encode(envelope(message)))
     assert event.data == message
     assert (event.id, event.subject, event.sequence, event.time) == ("e-1", "m-1", 3, MOMENT)
-    assert (event.source, event.type) == ("/wasl/members", events.event_type(type(message)))
+    assert (event.source, event.type) == (
+        f"/wasl/{events.source_service(type(message))}",
+        events.event_type(type(message)),
+    )
     assert (event.correlation_id, event.causation_id) == ("c-1", "e-0")
     assert event.traceparent.startswith("00-4bf92f35")
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from chassis import errors
 from chassis.call import Caller
@@ -131,3 +132,27 @@ def test_every_refusal_of_the_model_is_an_error_that_a_person_can_read() -> None
     for kind in vars(model).values():
         if isinstance(kind, type) and issubclass(kind, Exception):
             assert issubclass(kind, errors.Error)
+
+
+# -- affiliations --------------------------------------------------------------------------------------------------
+def test_a_representative_acts_from_start_to_end_while_confirmed() -> None:
+    asked = model.Affiliation(
+        affiliation_id="a",
+        person_id="p",
+        organization_id="o",
+        account_id="owner",
+        role=model.AffiliationRole.REPRESENTATIVE,
+        state=model.AffiliationState.REQUESTED,
+        create_time=NOW,
+        end_time=NOW + timedelta(days=10),
+    )
+    confirmed = asked.confirm(at=NOW + timedelta(days=1))
+    days = [NOW + timedelta(days=n) for n in (0, 1, 9, 10)]
+    assert [confirmed.lets_act(day) for day in days] == [False, True, True, False]
+    assert not any(asked.lets_act(day) or confirmed.end().lets_act(day) for day in days)
+    assert not any(replace(confirmed, role=model.AffiliationRole.STAFF).lets_act(day) for day in days)
+    for other in (confirmed, confirmed.end(), asked.decline(reason=NAME)):
+        with pytest.raises(model.AffiliationInOtherState):
+            other.confirm(at=NOW)
+    with pytest.raises(errors.EndsBeforeItStarts):
+        replace(asked, start_time=NOW + timedelta(days=10))

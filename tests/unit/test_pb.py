@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from chassis import pb
 from chassis.values import LocalizedText
-from services.matching import model as matching
+from participants import model as participants
 from services.members import model as members
 from tests.support import of
 from tests.unit import strategies
 from wasl.matching.v1 import matching_pb2
-from wasl.members.v1 import events_pb2, members_pb2
+from wasl.members.v1 import affiliations_pb2, events_pb2, members_pb2
 from wasl.type.v1 import localized_text_pb2
 
 RESOURCES: list[tuple[type[Message], type[msgspec.Struct]]] = [
@@ -32,7 +32,9 @@ RESOURCES: list[tuple[type[Message], type[msgspec.Struct]]] = [
     (members_pb2.Person, members.Person),
     (members_pb2.Organization, members.Organization),
     (members_pb2.Statistics, members.Statistics),
-    (matching_pb2.Participant, matching.Participant),
+    (affiliations_pb2.Affiliation, members.Affiliation),
+    (events_pb2.AffiliationSummary, members.Affiliation),
+    (matching_pb2.Participant, participants.Participant),
 ]
 
 profiles: st.SearchStrategy[Any] = strategies.message(members_pb2.PersonProfile.DESCRIPTOR)

@@ -43,7 +43,11 @@ def rule_ids() -> Iterator[str]:
             if rules.required:
                 yield "required"
             if kind := rules.WhichOneof("type"):
-                for rule, _ in getattr(rules, kind).ListFields():
+                given = getattr(rules, kind).ListFields()
+                if {"gte", "lte"} <= {rule.name for rule, _ in given}:
+                    yield f"{kind}.gte_lte"  # the two together are one
+                    continue
+                for rule, _ in given:
                     known = rule.GetOptions().Extensions[validate_pb2.predefined].cel
                     yield from (one.id for one in known if one.id == f"{kind}.{rule.name}")
                     if not known:  # such as enum.defined_only: built in
@@ -100,7 +104,7 @@ def test_whatever_is_sent_the_answer_names_fields_and_speaks_both_languages(requ
 
 
 def leads_somewhere(message: Any, path: str) -> bool:
-    for name in path.split("."):
+    for name in re.sub(r"\[\d+\]", "", path).split("."):
         if message is None:
             return False
         if name in message.oneofs_by_name:

@@ -3,7 +3,10 @@
 import grpc
 import warnings
 
+from wasl.matching.v1 import matches_pb2 as wasl_dot_matching_dot_v1_dot_matches__pb2
 from wasl.matching.v1 import matching_pb2 as wasl_dot_matching_dot_v1_dot_matching__pb2
+from wasl.matching.v1 import postings_pb2 as wasl_dot_matching_dot_v1_dot_postings__pb2
+from wasl.matching.v1 import suggestions_pb2 as wasl_dot_matching_dot_v1_dot_suggestions__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -26,7 +29,7 @@ if _version_not_supported:
 
 
 class MatchingServiceStub:
-    """Who can need and offer.
+    """Needs and offers, and how they find each other.
     """
 
     def __init__(self, channel):
@@ -45,10 +48,125 @@ class MatchingServiceStub:
                 request_serializer=wasl_dot_matching_dot_v1_dot_matching__pb2.ListParticipantsRequest.SerializeToString,
                 response_deserializer=wasl_dot_matching_dot_v1_dot_matching__pb2.ListParticipantsResponse.FromString,
                 _registered_method=True)
+        self.CreateNeed = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/CreateNeed',
+                request_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.CreateNeedRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Need.FromString,
+                _registered_method=True)
+        self.GetNeed = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/GetNeed',
+                request_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.GetNeedRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Need.FromString,
+                _registered_method=True)
+        self.ListNeeds = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/ListNeeds',
+                request_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.ListNeedsRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.ListNeedsResponse.FromString,
+                _registered_method=True)
+        self.UpdateNeed = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/UpdateNeed',
+                request_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.UpdateNeedRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Need.FromString,
+                _registered_method=True)
+        self.PublishNeed = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/PublishNeed',
+                request_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.PublishNeedRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Need.FromString,
+                _registered_method=True)
+        self.CloseNeed = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/CloseNeed',
+                request_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.CloseNeedRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Need.FromString,
+                _registered_method=True)
+        self.CreateOffer = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/CreateOffer',
+                request_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.CreateOfferRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Offer.FromString,
+                _registered_method=True)
+        self.GetOffer = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/GetOffer',
+                request_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.GetOfferRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Offer.FromString,
+                _registered_method=True)
+        self.ListOffers = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/ListOffers',
+                request_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.ListOffersRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.ListOffersResponse.FromString,
+                _registered_method=True)
+        self.UpdateOffer = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/UpdateOffer',
+                request_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.UpdateOfferRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Offer.FromString,
+                _registered_method=True)
+        self.PublishOffer = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/PublishOffer',
+                request_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.PublishOfferRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Offer.FromString,
+                _registered_method=True)
+        self.CloseOffer = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/CloseOffer',
+                request_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.CloseOfferRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Offer.FromString,
+                _registered_method=True)
+        self.GetSuggestedOffers = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/GetSuggestedOffers',
+                request_serializer=wasl_dot_matching_dot_v1_dot_suggestions__pb2.GetSuggestedOffersRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_suggestions__pb2.SuggestionList.FromString,
+                _registered_method=True)
+        self.GetSuggestedNeeds = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/GetSuggestedNeeds',
+                request_serializer=wasl_dot_matching_dot_v1_dot_suggestions__pb2.GetSuggestedNeedsRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_suggestions__pb2.SuggestionList.FromString,
+                _registered_method=True)
+        self.CreateMatch = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/CreateMatch',
+                request_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.CreateMatchRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+                _registered_method=True)
+        self.GetMatch = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/GetMatch',
+                request_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.GetMatchRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+                _registered_method=True)
+        self.ListMatches = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/ListMatches',
+                request_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.ListMatchesRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.ListMatchesResponse.FromString,
+                _registered_method=True)
+        self.AcceptMatch = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/AcceptMatch',
+                request_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.AcceptMatchRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+                _registered_method=True)
+        self.DeclineMatch = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/DeclineMatch',
+                request_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.DeclineMatchRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+                _registered_method=True)
+        self.WithdrawMatch = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/WithdrawMatch',
+                request_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.WithdrawMatchRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+                _registered_method=True)
+        self.DispatchMatch = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/DispatchMatch',
+                request_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.DispatchMatchRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+                _registered_method=True)
+        self.DeliverMatch = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/DeliverMatch',
+                request_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.DeliverMatchRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+                _registered_method=True)
+        self.ConfirmMatch = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/ConfirmMatch',
+                request_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.ConfirmMatchRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+                _registered_method=True)
 
 
 class MatchingServiceServicer:
-    """Who can need and offer.
+    """Needs and offers, and how they find each other.
     """
 
     def GetParticipant(self, request, context):
@@ -60,6 +178,167 @@ class MatchingServiceServicer:
 
     def ListParticipants(self, request, context):
         """The participants, in the order in which they joined the network.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateNeed(self, request, context):
+        """Begins a need, as a draft, for oneself or for an organization.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetNeed(self, request, context):
+        """A need. Drafts are there only for who acts for their participant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNeeds(self, request, context):
+        """The needs of the network, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateNeed(self, request, context):
+        """Changes a need; not below what is committed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishNeed(self, request, context):
+        """Shows a need to all members; suggestions are there at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseNeed(self, request, context):
+        """Closes a need; for who acts for its participant, and for coordinators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateOffer(self, request, context):
+        """Begins an offer, as a draft, for oneself or for an organization.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOffer(self, request, context):
+        """An offer. Drafts are there only for who acts for their participant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOffers(self, request, context):
+        """The offers of the network, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateOffer(self, request, context):
+        """Changes an offer; not below what is committed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishOffer(self, request, context):
+        """Shows an offer to all members; suggestions are there at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseOffer(self, request, context):
+        """Closes an offer; for who acts for its participant, and for coordinators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSuggestedOffers(self, request, context):
+        """The offers that fit a need, best first, with the reasons.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSuggestedNeeds(self, request, context):
+        """The needs that an offer fits, best first, with the reasons.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateMatch(self, request, context):
+        """Proposes a match.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMatch(self, request, context):
+        """A match, for its two sides and for coordinators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMatches(self, request, context):
+        """Matches, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptMatch(self, request, context):
+        """Accepts a match: commits what is open on both lines, at most what was proposed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeclineMatch(self, request, context):
+        """Declines a match, with a reason.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawMatch(self, request, context):
+        """Takes a match back, with a reason; for both sides, before it is delivered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DispatchMatch(self, request, context):
+        """Says that it is on its way.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeliverMatch(self, request, context):
+        """Says that it was delivered, and how much.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmMatch(self, request, context):
+        """Confirms what was delivered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +357,121 @@ def add_MatchingServiceServicer_to_server(servicer, server):
                     request_deserializer=wasl_dot_matching_dot_v1_dot_matching__pb2.ListParticipantsRequest.FromString,
                     response_serializer=wasl_dot_matching_dot_v1_dot_matching__pb2.ListParticipantsResponse.SerializeToString,
             ),
+            'CreateNeed': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateNeed,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.CreateNeedRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Need.SerializeToString,
+            ),
+            'GetNeed': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetNeed,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.GetNeedRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Need.SerializeToString,
+            ),
+            'ListNeeds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNeeds,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.ListNeedsRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.ListNeedsResponse.SerializeToString,
+            ),
+            'UpdateNeed': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateNeed,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.UpdateNeedRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Need.SerializeToString,
+            ),
+            'PublishNeed': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishNeed,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.PublishNeedRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Need.SerializeToString,
+            ),
+            'CloseNeed': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseNeed,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.CloseNeedRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Need.SerializeToString,
+            ),
+            'CreateOffer': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateOffer,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.CreateOfferRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Offer.SerializeToString,
+            ),
+            'GetOffer': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOffer,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.GetOfferRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Offer.SerializeToString,
+            ),
+            'ListOffers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOffers,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.ListOffersRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.ListOffersResponse.SerializeToString,
+            ),
+            'UpdateOffer': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateOffer,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.UpdateOfferRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Offer.SerializeToString,
+            ),
+            'PublishOffer': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishOffer,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.PublishOfferRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Offer.SerializeToString,
+            ),
+            'CloseOffer': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseOffer,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_postings__pb2.CloseOfferRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_postings__pb2.Offer.SerializeToString,
+            ),
+            'GetSuggestedOffers': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSuggestedOffers,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_suggestions__pb2.GetSuggestedOffersRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_suggestions__pb2.SuggestionList.SerializeToString,
+            ),
+            'GetSuggestedNeeds': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSuggestedNeeds,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_suggestions__pb2.GetSuggestedNeedsRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_suggestions__pb2.SuggestionList.SerializeToString,
+            ),
+            'CreateMatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateMatch,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.CreateMatchRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.SerializeToString,
+            ),
+            'GetMatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMatch,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.GetMatchRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.SerializeToString,
+            ),
+            'ListMatches': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMatches,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.ListMatchesRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.ListMatchesResponse.SerializeToString,
+            ),
+            'AcceptMatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptMatch,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.AcceptMatchRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.SerializeToString,
+            ),
+            'DeclineMatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclineMatch,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.DeclineMatchRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.SerializeToString,
+            ),
+            'WithdrawMatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawMatch,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.WithdrawMatchRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.SerializeToString,
+            ),
+            'DispatchMatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.DispatchMatch,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.DispatchMatchRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.SerializeToString,
+            ),
+            'DeliverMatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeliverMatch,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.DeliverMatchRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.SerializeToString,
+            ),
+            'ConfirmMatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmMatch,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.ConfirmMatchRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'wasl.matching.v1.MatchingService', rpc_method_handlers)
@@ -87,7 +481,7 @@ def add_MatchingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MatchingService:
-    """Who can need and offer.
+    """Needs and offers, and how they find each other.
     """
 
     @staticmethod
@@ -134,6 +528,627 @@ class MatchingService:
             '/wasl.matching.v1.MatchingService/ListParticipants',
             wasl_dot_matching_dot_v1_dot_matching__pb2.ListParticipantsRequest.SerializeToString,
             wasl_dot_matching_dot_v1_dot_matching__pb2.ListParticipantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateNeed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/CreateNeed',
+            wasl_dot_matching_dot_v1_dot_postings__pb2.CreateNeedRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_postings__pb2.Need.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetNeed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/GetNeed',
+            wasl_dot_matching_dot_v1_dot_postings__pb2.GetNeedRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_postings__pb2.Need.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNeeds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/ListNeeds',
+            wasl_dot_matching_dot_v1_dot_postings__pb2.ListNeedsRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_postings__pb2.ListNeedsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateNeed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/UpdateNeed',
+            wasl_dot_matching_dot_v1_dot_postings__pb2.UpdateNeedRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_postings__pb2.Need.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishNeed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/PublishNeed',
+            wasl_dot_matching_dot_v1_dot_postings__pb2.PublishNeedRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_postings__pb2.Need.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseNeed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/CloseNeed',
+            wasl_dot_matching_dot_v1_dot_postings__pb2.CloseNeedRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_postings__pb2.Need.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateOffer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/CreateOffer',
+            wasl_dot_matching_dot_v1_dot_postings__pb2.CreateOfferRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_postings__pb2.Offer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOffer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/GetOffer',
+            wasl_dot_matching_dot_v1_dot_postings__pb2.GetOfferRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_postings__pb2.Offer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOffers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/ListOffers',
+            wasl_dot_matching_dot_v1_dot_postings__pb2.ListOffersRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_postings__pb2.ListOffersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateOffer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/UpdateOffer',
+            wasl_dot_matching_dot_v1_dot_postings__pb2.UpdateOfferRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_postings__pb2.Offer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishOffer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/PublishOffer',
+            wasl_dot_matching_dot_v1_dot_postings__pb2.PublishOfferRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_postings__pb2.Offer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseOffer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/CloseOffer',
+            wasl_dot_matching_dot_v1_dot_postings__pb2.CloseOfferRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_postings__pb2.Offer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSuggestedOffers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/GetSuggestedOffers',
+            wasl_dot_matching_dot_v1_dot_suggestions__pb2.GetSuggestedOffersRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_suggestions__pb2.SuggestionList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSuggestedNeeds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/GetSuggestedNeeds',
+            wasl_dot_matching_dot_v1_dot_suggestions__pb2.GetSuggestedNeedsRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_suggestions__pb2.SuggestionList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateMatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/CreateMatch',
+            wasl_dot_matching_dot_v1_dot_matches__pb2.CreateMatchRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/GetMatch',
+            wasl_dot_matching_dot_v1_dot_matches__pb2.GetMatchRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMatches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/ListMatches',
+            wasl_dot_matching_dot_v1_dot_matches__pb2.ListMatchesRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_matches__pb2.ListMatchesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptMatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/AcceptMatch',
+            wasl_dot_matching_dot_v1_dot_matches__pb2.AcceptMatchRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclineMatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/DeclineMatch',
+            wasl_dot_matching_dot_v1_dot_matches__pb2.DeclineMatchRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawMatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/WithdrawMatch',
+            wasl_dot_matching_dot_v1_dot_matches__pb2.WithdrawMatchRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DispatchMatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/DispatchMatch',
+            wasl_dot_matching_dot_v1_dot_matches__pb2.DispatchMatchRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeliverMatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/DeliverMatch',
+            wasl_dot_matching_dot_v1_dot_matches__pb2.DeliverMatchRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmMatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/ConfirmMatch',
+            wasl_dot_matching_dot_v1_dot_matches__pb2.ConfirmMatchRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
             options,
             channel_credentials,
             insecure,

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from wasl.members.v1 import affiliations_pb2 as wasl_dot_members_dot_v1_dot_affiliations__pb2
 from wasl.members.v1 import members_pb2 as wasl_dot_members_dot_v1_dot_members__pb2
 from wasl.options.v1 import options_pb2 as wasl_dot_options_dot_v1_dot_options__pb2
 from wasl.type.v1 import localized_text_pb2 as wasl_dot_type_dot_v1_dot_localized__text__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cwasl/members/v1/events.proto\x12\x0fwasl.members.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dwasl/members/v1/members.proto\x1a\x1dwasl/options/v1/options.proto\x1a!wasl/type/v1/localized_text.proto\"\x7f\n\x14\x41pplicationSubmitted\x12\x38\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32#.wasl.members.v1.ApplicationSummary:-\xaa\xbb\x18)org.wasl.members.application.submitted.v1\"}\n\x13\x41pplicationApproved\x12\x38\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32#.wasl.members.v1.ApplicationSummary:,\xaa\xbb\x18(org.wasl.members.application.approved.v1\"}\n\x13\x41pplicationRejected\x12\x38\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32#.wasl.members.v1.ApplicationSummary:,\xaa\xbb\x18(org.wasl.members.application.rejected.v1\"^\n\x0cMemberJoined\x12\'\n\x06member\x18\x01 \x01(\x0b\x32\x17.wasl.members.v1.Member:%\xaa\xbb\x18!org.wasl.members.member.joined.v1\"`\n\rMemberUpdated\x12\'\n\x06member\x18\x01 \x01(\x0b\x32\x17.wasl.members.v1.Member:&\xaa\xbb\x18\"org.wasl.members.member.updated.v1\"\x99\x02\n\x12\x41pplicationSummary\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.wasl.members.v1.MemberKind\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\".wasl.members.v1.Application.State\x12\x18\n\nplace_code\x18\x04 \x01(\tB\x04\xd0\xc1\x18\x01\x12/\n\x0bsubmit_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tmember_id\x18\x07 \x01(\t\"\x99\x02\n\x06Member\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.wasl.members.v1.MemberKind\x12\x37\n\x0c\x64isplay_name\x18\x03 \x01(\x0b\x32\x1b.wasl.type.v1.LocalizedTextB\x04\xd0\xc1\x18\x01\x12\x18\n\nplace_code\x18\x04 \x01(\tB\x04\xd0\xc1\x18\x01\x12\x1e\n\x16organization_type_code\x18\x05 \x01(\t\x12-\n\tjoin_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*G\n\nMemberKind\x12\x1b\n\x17MEMBER_KIND_UNSPECIFIED\x10\x00\x12\n\n\x06PERSON\x10\x01\x12\x10\n\x0cORGANIZATION\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cwasl/members/v1/events.proto\x12\x0fwasl.members.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"wasl/members/v1/affiliations.proto\x1a\x1dwasl/members/v1/members.proto\x1a\x1dwasl/options/v1/options.proto\x1a!wasl/type/v1/localized_text.proto\"\x7f\n\x14\x41pplicationSubmitted\x12\x38\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32#.wasl.members.v1.ApplicationSummary:-\xaa\xbb\x18)org.wasl.members.application.submitted.v1\"}\n\x13\x41pplicationApproved\x12\x38\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32#.wasl.members.v1.ApplicationSummary:,\xaa\xbb\x18(org.wasl.members.application.approved.v1\"}\n\x13\x41pplicationRejected\x12\x38\n\x0b\x61pplication\x18\x01 \x01(\x0b\x32#.wasl.members.v1.ApplicationSummary:,\xaa\xbb\x18(org.wasl.members.application.rejected.v1\"^\n\x0cMemberJoined\x12\'\n\x06member\x18\x01 \x01(\x0b\x32\x17.wasl.members.v1.Member:%\xaa\xbb\x18!org.wasl.members.member.joined.v1\"`\n\rMemberUpdated\x12\'\n\x06member\x18\x01 \x01(\x0b\x32\x17.wasl.members.v1.Member:&\xaa\xbb\x18\"org.wasl.members.member.updated.v1\"\x7f\n\x14\x41\x66\x66iliationRequested\x12\x38\n\x0b\x61\x66\x66iliation\x18\x01 \x01(\x0b\x32#.wasl.members.v1.AffiliationSummary:-\xaa\xbb\x18)org.wasl.members.affiliation.requested.v1\"\x7f\n\x14\x41\x66\x66iliationConfirmed\x12\x38\n\x0b\x61\x66\x66iliation\x18\x01 \x01(\x0b\x32#.wasl.members.v1.AffiliationSummary:-\xaa\xbb\x18)org.wasl.members.affiliation.confirmed.v1\"}\n\x13\x41\x66\x66iliationDeclined\x12\x38\n\x0b\x61\x66\x66iliation\x18\x01 \x01(\x0b\x32#.wasl.members.v1.AffiliationSummary:,\xaa\xbb\x18(org.wasl.members.affiliation.declined.v1\"w\n\x10\x41\x66\x66iliationEnded\x12\x38\n\x0b\x61\x66\x66iliation\x18\x01 \x01(\x0b\x32#.wasl.members.v1.AffiliationSummary:)\xaa\xbb\x18%org.wasl.members.affiliation.ended.v1\"\x99\x02\n\x12\x41pplicationSummary\x12\x16\n\x0e\x61pplication_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.wasl.members.v1.MemberKind\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\".wasl.members.v1.Application.State\x12\x18\n\nplace_code\x18\x04 \x01(\tB\x04\xd0\xc1\x18\x01\x12/\n\x0bsubmit_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tmember_id\x18\x07 \x01(\t\"\xad\x02\n\x06Member\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.wasl.members.v1.MemberKind\x12\x37\n\x0c\x64isplay_name\x18\x03 \x01(\x0b\x32\x1b.wasl.type.v1.LocalizedTextB\x04\xd0\xc1\x18\x01\x12\x18\n\nplace_code\x18\x04 \x01(\tB\x04\xd0\xc1\x18\x01\x12\x1e\n\x16organization_type_code\x18\x05 \x01(\t\x12-\n\tjoin_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\naccount_id\x18\x08 \x01(\t\"\xae\x02\n\x12\x41\x66\x66iliationSummary\x12\x16\n\x0e\x61\x66\x66iliation_id\x18\x01 \x01(\t\x12\x11\n\tperson_id\x18\x02 \x01(\t\x12\x17\n\x0forganization_id\x18\x03 \x01(\t\x12\x12\n\naccount_id\x18\x04 \x01(\t\x12/\n\x04role\x18\x05 \x01(\x0e\x32!.wasl.members.v1.Affiliation.Role\x12\x31\n\x05state\x18\x06 \x01(\x0e\x32\".wasl.members.v1.Affiliation.State\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*G\n\nMemberKind\x12\x1b\n\x17MEMBER_KIND_UNSPECIFIED\x10\x00\x12\n\n\x06PERSON\x10\x01\x12\x10\n\x0cORGANIZATION\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,26 +46,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMBERJOINED']._serialized_options = b'\252\273\030!org.wasl.members.member.joined.v1'
   _globals['_MEMBERUPDATED']._loaded_options = None
   _globals['_MEMBERUPDATED']._serialized_options = b'\252\273\030\"org.wasl.members.member.updated.v1'
+  _globals['_AFFILIATIONREQUESTED']._loaded_options = None
+  _globals['_AFFILIATIONREQUESTED']._serialized_options = b'\252\273\030)org.wasl.members.affiliation.requested.v1'
+  _globals['_AFFILIATIONCONFIRMED']._loaded_options = None
+  _globals['_AFFILIATIONCONFIRMED']._serialized_options = b'\252\273\030)org.wasl.members.affiliation.confirmed.v1'
+  _globals['_AFFILIATIONDECLINED']._loaded_options = None
+  _globals['_AFFILIATIONDECLINED']._serialized_options = b'\252\273\030(org.wasl.members.affiliation.declined.v1'
+  _globals['_AFFILIATIONENDED']._loaded_options = None
+  _globals['_AFFILIATIONENDED']._serialized_options = b'\252\273\030%org.wasl.members.affiliation.ended.v1'
   _globals['_APPLICATIONSUMMARY'].fields_by_name['place_code']._loaded_options = None
   _globals['_APPLICATIONSUMMARY'].fields_by_name['place_code']._serialized_options = b'\320\301\030\001'
   _globals['_MEMBER'].fields_by_name['display_name']._loaded_options = None
   _globals['_MEMBER'].fields_by_name['display_name']._serialized_options = b'\320\301\030\001'
   _globals['_MEMBER'].fields_by_name['place_code']._loaded_options = None
   _globals['_MEMBER'].fields_by_name['place_code']._serialized_options = b'\320\301\030\001'
-  _globals['_MEMBERKIND']._serialized_start=1324
-  _globals['_MEMBERKIND']._serialized_end=1395
-  _globals['_APPLICATIONSUBMITTED']._serialized_start=179
-  _globals['_APPLICATIONSUBMITTED']._serialized_end=306
-  _globals['_APPLICATIONAPPROVED']._serialized_start=308
-  _globals['_APPLICATIONAPPROVED']._serialized_end=433
-  _globals['_APPLICATIONREJECTED']._serialized_start=435
-  _globals['_APPLICATIONREJECTED']._serialized_end=560
-  _globals['_MEMBERJOINED']._serialized_start=562
-  _globals['_MEMBERJOINED']._serialized_end=656
-  _globals['_MEMBERUPDATED']._serialized_start=658
-  _globals['_MEMBERUPDATED']._serialized_end=754
-  _globals['_APPLICATIONSUMMARY']._serialized_start=757
-  _globals['_APPLICATIONSUMMARY']._serialized_end=1038
-  _globals['_MEMBER']._serialized_start=1041
-  _globals['_MEMBER']._serialized_end=1322
+  _globals['_MEMBERKIND']._serialized_start=2191
+  _globals['_MEMBERKIND']._serialized_end=2262
+  _globals['_APPLICATIONSUBMITTED']._serialized_start=215
+  _globals['_APPLICATIONSUBMITTED']._serialized_end=342
+  _globals['_APPLICATIONAPPROVED']._serialized_start=344
+  _globals['_APPLICATIONAPPROVED']._serialized_end=469
+  _globals['_APPLICATIONREJECTED']._serialized_start=471
+  _globals['_APPLICATIONREJECTED']._serialized_end=596
+  _globals['_MEMBERJOINED']._serialized_start=598
+  _globals['_MEMBERJOINED']._serialized_end=692
+  _globals['_MEMBERUPDATED']._serialized_start=694
+  _globals['_MEMBERUPDATED']._serialized_end=790
+  _globals['_AFFILIATIONREQUESTED']._serialized_start=792
+  _globals['_AFFILIATIONREQUESTED']._serialized_end=919
+  _globals['_AFFILIATIONCONFIRMED']._serialized_start=921
+  _globals['_AFFILIATIONCONFIRMED']._serialized_end=1048
+  _globals['_AFFILIATIONDECLINED']._serialized_start=1050
+  _globals['_AFFILIATIONDECLINED']._serialized_end=1175
+  _globals['_AFFILIATIONENDED']._serialized_start=1177
+  _globals['_AFFILIATIONENDED']._serialized_end=1296
+  _globals['_APPLICATIONSUMMARY']._serialized_start=1299
+  _globals['_APPLICATIONSUMMARY']._serialized_end=1580
+  _globals['_MEMBER']._serialized_start=1583
+  _globals['_MEMBER']._serialized_end=1884
+  _globals['_AFFILIATIONSUMMARY']._serialized_start=1887
+  _globals['_AFFILIATIONSUMMARY']._serialized_end=2189
 # @@protoc_insertion_point(module_scope)

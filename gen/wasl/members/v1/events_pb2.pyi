@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from wasl.members.v1 import affiliations_pb2 as _affiliations_pb2
 from wasl.members.v1 import members_pb2 as _members_pb2
 from wasl.type.v1 import localized_text_pb2 as _localized_text_pb2
 import builtins as _builtins
@@ -165,6 +166,102 @@ class MemberUpdated(_message.Message):
 Global___MemberUpdated: _TypeAlias = MemberUpdated  # noqa: Y015
 
 @_typing.final
+class AffiliationRequested(_message.Message):
+    """An affiliation was asked for. Subject: the affiliation's id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFFILIATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def affiliation(self) -> Global___AffiliationSummary:
+        """Its public state."""
+
+    def __init__(
+        self,
+        *,
+        affiliation: Global___AffiliationSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["affiliation", b"affiliation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affiliation", b"affiliation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AffiliationRequested: _TypeAlias = AffiliationRequested  # noqa: Y015
+
+@_typing.final
+class AffiliationConfirmed(_message.Message):
+    """A coordinator has confirmed an affiliation. Subject: the affiliation's id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFFILIATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def affiliation(self) -> Global___AffiliationSummary:
+        """Its public state."""
+
+    def __init__(
+        self,
+        *,
+        affiliation: Global___AffiliationSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["affiliation", b"affiliation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affiliation", b"affiliation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AffiliationConfirmed: _TypeAlias = AffiliationConfirmed  # noqa: Y015
+
+@_typing.final
+class AffiliationDeclined(_message.Message):
+    """A coordinator has declined an affiliation. Subject: the affiliation's id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFFILIATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def affiliation(self) -> Global___AffiliationSummary:
+        """Its public state."""
+
+    def __init__(
+        self,
+        *,
+        affiliation: Global___AffiliationSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["affiliation", b"affiliation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affiliation", b"affiliation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AffiliationDeclined: _TypeAlias = AffiliationDeclined  # noqa: Y015
+
+@_typing.final
+class AffiliationEnded(_message.Message):
+    """An affiliation is over. Subject: the affiliation's id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFFILIATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def affiliation(self) -> Global___AffiliationSummary:
+        """Its public state."""
+
+    def __init__(
+        self,
+        *,
+        affiliation: Global___AffiliationSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["affiliation", b"affiliation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affiliation", b"affiliation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AffiliationEnded: _TypeAlias = AffiliationEnded  # noqa: Y015
+
+@_typing.final
 class ApplicationSummary(_message.Message):
     """What others may know of an application: nothing of what the applicant wrote."""
 
@@ -227,6 +324,7 @@ class Member(_message.Message):
     ORGANIZATION_TYPE_CODE_FIELD_NUMBER: _builtins.int
     JOIN_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     member_id: _builtins.str
     """UUIDv7: the person's or organization's id."""
     kind: Global___MemberKind.ValueType
@@ -235,6 +333,8 @@ class Member(_message.Message):
     """P-code of the member's place; empty when not told."""
     organization_type_code: _builtins.str
     """OCHA organisation type; empty for a person."""
+    account_id: _builtins.str
+    """Who signs in for the member: its access tokens have it as subject."""
     @_builtins.property
     def display_name(self) -> _localized_text_pb2.LocalizedText:
         """The name as others see it."""
@@ -257,11 +357,66 @@ class Member(_message.Message):
         organization_type_code: _builtins.str = ...,
         join_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        account_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "join_time", b"join_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "join_time", b"join_time", "kind", b"kind", "member_id", b"member_id", "organization_type_code", b"organization_type_code", "place_code", b"place_code", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "display_name", b"display_name", "join_time", b"join_time", "kind", b"kind", "member_id", b"member_id", "organization_type_code", b"organization_type_code", "place_code", b"place_code", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Member: _TypeAlias = Member  # noqa: Y015
+
+@_typing.final
+class AffiliationSummary(_message.Message):
+    """What others may know of an affiliation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFFILIATION_ID_FIELD_NUMBER: _builtins.int
+    PERSON_ID_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    affiliation_id: _builtins.str
+    """UUIDv7."""
+    person_id: _builtins.str
+    """The person's member id."""
+    organization_id: _builtins.str
+    """The organization's member id."""
+    account_id: _builtins.str
+    """The person's account."""
+    role: _affiliations_pb2.Affiliation.Role.ValueType
+    """What the person is to the organization."""
+    state: _affiliations_pb2.Affiliation.State.ValueType
+    """Where it stands."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """From when it holds; not given: not confirmed."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when it holds; not given: until it is ended."""
+
+    def __init__(
+        self,
+        *,
+        affiliation_id: _builtins.str = ...,
+        person_id: _builtins.str = ...,
+        organization_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        role: _affiliations_pb2.Affiliation.Role.ValueType = ...,
+        state: _affiliations_pb2.Affiliation.State.ValueType = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "affiliation_id", b"affiliation_id", "end_time", b"end_time", "organization_id", b"organization_id", "person_id", b"person_id", "role", b"role", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AffiliationSummary: _TypeAlias = AffiliationSummary  # noqa: Y015

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from wasl.members.v1 import affiliations_pb2 as wasl_dot_members_dot_v1_dot_affiliations__pb2
 from wasl.members.v1 import members_pb2 as wasl_dot_members_dot_v1_dot_members__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -140,6 +141,36 @@ class MembersServiceStub:
                 '/wasl.members.v1.MembersService/UpdateOrganization',
                 request_serializer=wasl_dot_members_dot_v1_dot_members__pb2.UpdateOrganizationRequest.SerializeToString,
                 response_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.Organization.FromString,
+                _registered_method=True)
+        self.CreateAffiliation = channel.unary_unary(
+                '/wasl.members.v1.MembersService/CreateAffiliation',
+                request_serializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.CreateAffiliationRequest.SerializeToString,
+                response_deserializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.Affiliation.FromString,
+                _registered_method=True)
+        self.GetAffiliation = channel.unary_unary(
+                '/wasl.members.v1.MembersService/GetAffiliation',
+                request_serializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.GetAffiliationRequest.SerializeToString,
+                response_deserializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.Affiliation.FromString,
+                _registered_method=True)
+        self.ListAffiliations = channel.unary_unary(
+                '/wasl.members.v1.MembersService/ListAffiliations',
+                request_serializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.ListAffiliationsRequest.SerializeToString,
+                response_deserializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.ListAffiliationsResponse.FromString,
+                _registered_method=True)
+        self.ConfirmAffiliation = channel.unary_unary(
+                '/wasl.members.v1.MembersService/ConfirmAffiliation',
+                request_serializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.ConfirmAffiliationRequest.SerializeToString,
+                response_deserializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.Affiliation.FromString,
+                _registered_method=True)
+        self.DeclineAffiliation = channel.unary_unary(
+                '/wasl.members.v1.MembersService/DeclineAffiliation',
+                request_serializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.DeclineAffiliationRequest.SerializeToString,
+                response_deserializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.Affiliation.FromString,
+                _registered_method=True)
+        self.EndAffiliation = channel.unary_unary(
+                '/wasl.members.v1.MembersService/EndAffiliation',
+                request_serializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.EndAffiliationRequest.SerializeToString,
+                response_deserializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.Affiliation.FromString,
                 _registered_method=True)
         self.GetStatistics = channel.unary_unary(
                 '/wasl.members.v1.MembersService/GetStatistics',
@@ -299,6 +330,48 @@ class MembersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateAffiliation(self, request, context):
+        """Asks for an affiliation of a person with an organization. A coordinator confirms it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAffiliation(self, request, context):
+        """One affiliation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAffiliations(self, request, context):
+        """The affiliations of the network, in the order in which they were asked for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmAffiliation(self, request, context):
+        """Confirms an affiliation that was asked for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeclineAffiliation(self, request, context):
+        """Declines an affiliation that was asked for, with the reason that both sides read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndAffiliation(self, request, context):
+        """Ends an affiliation; for its person, the account of its organization and coordinators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatistics(self, request, context):
         """The network in figures.
         """
@@ -413,6 +486,36 @@ def add_MembersServiceServicer_to_server(servicer, server):
                     servicer.UpdateOrganization,
                     request_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.UpdateOrganizationRequest.FromString,
                     response_serializer=wasl_dot_members_dot_v1_dot_members__pb2.Organization.SerializeToString,
+            ),
+            'CreateAffiliation': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAffiliation,
+                    request_deserializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.CreateAffiliationRequest.FromString,
+                    response_serializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.Affiliation.SerializeToString,
+            ),
+            'GetAffiliation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAffiliation,
+                    request_deserializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.GetAffiliationRequest.FromString,
+                    response_serializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.Affiliation.SerializeToString,
+            ),
+            'ListAffiliations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAffiliations,
+                    request_deserializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.ListAffiliationsRequest.FromString,
+                    response_serializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.ListAffiliationsResponse.SerializeToString,
+            ),
+            'ConfirmAffiliation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmAffiliation,
+                    request_deserializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.ConfirmAffiliationRequest.FromString,
+                    response_serializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.Affiliation.SerializeToString,
+            ),
+            'DeclineAffiliation': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclineAffiliation,
+                    request_deserializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.DeclineAffiliationRequest.FromString,
+                    response_serializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.Affiliation.SerializeToString,
+            ),
+            'EndAffiliation': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndAffiliation,
+                    request_deserializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.EndAffiliationRequest.FromString,
+                    response_serializer=wasl_dot_members_dot_v1_dot_affiliations__pb2.Affiliation.SerializeToString,
             ),
             'GetStatistics': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatistics,
@@ -988,6 +1091,168 @@ class MembersService:
             '/wasl.members.v1.MembersService/UpdateOrganization',
             wasl_dot_members_dot_v1_dot_members__pb2.UpdateOrganizationRequest.SerializeToString,
             wasl_dot_members_dot_v1_dot_members__pb2.Organization.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAffiliation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.members.v1.MembersService/CreateAffiliation',
+            wasl_dot_members_dot_v1_dot_affiliations__pb2.CreateAffiliationRequest.SerializeToString,
+            wasl_dot_members_dot_v1_dot_affiliations__pb2.Affiliation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAffiliation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.members.v1.MembersService/GetAffiliation',
+            wasl_dot_members_dot_v1_dot_affiliations__pb2.GetAffiliationRequest.SerializeToString,
+            wasl_dot_members_dot_v1_dot_affiliations__pb2.Affiliation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAffiliations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.members.v1.MembersService/ListAffiliations',
+            wasl_dot_members_dot_v1_dot_affiliations__pb2.ListAffiliationsRequest.SerializeToString,
+            wasl_dot_members_dot_v1_dot_affiliations__pb2.ListAffiliationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmAffiliation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.members.v1.MembersService/ConfirmAffiliation',
+            wasl_dot_members_dot_v1_dot_affiliations__pb2.ConfirmAffiliationRequest.SerializeToString,
+            wasl_dot_members_dot_v1_dot_affiliations__pb2.Affiliation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclineAffiliation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.members.v1.MembersService/DeclineAffiliation',
+            wasl_dot_members_dot_v1_dot_affiliations__pb2.DeclineAffiliationRequest.SerializeToString,
+            wasl_dot_members_dot_v1_dot_affiliations__pb2.Affiliation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndAffiliation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.members.v1.MembersService/EndAffiliation',
+            wasl_dot_members_dot_v1_dot_affiliations__pb2.EndAffiliationRequest.SerializeToString,
+            wasl_dot_members_dot_v1_dot_affiliations__pb2.Affiliation.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ Members: accounts and sign-in, applications to join, people and organizations.""
 from collections import abc as _abc
 from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
+from wasl.members.v1 import affiliations_pb2 as _affiliations_pb2
 from wasl.members.v1 import members_pb2 as _members_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -76,6 +77,18 @@ class MembersServiceStub:
     """The organizations of the network, in the order in which they joined."""
     UpdateOrganization: _grpc.UnaryUnaryMultiCallable[_members_pb2.UpdateOrganizationRequest, _members_pb2.Organization]
     """Changes an organization's profile; for the account that applied for it and for coordinators."""
+    CreateAffiliation: _grpc.UnaryUnaryMultiCallable[_affiliations_pb2.CreateAffiliationRequest, _affiliations_pb2.Affiliation]
+    """Asks for an affiliation of a person with an organization. A coordinator confirms it."""
+    GetAffiliation: _grpc.UnaryUnaryMultiCallable[_affiliations_pb2.GetAffiliationRequest, _affiliations_pb2.Affiliation]
+    """One affiliation."""
+    ListAffiliations: _grpc.UnaryUnaryMultiCallable[_affiliations_pb2.ListAffiliationsRequest, _affiliations_pb2.ListAffiliationsResponse]
+    """The affiliations of the network, in the order in which they were asked for."""
+    ConfirmAffiliation: _grpc.UnaryUnaryMultiCallable[_affiliations_pb2.ConfirmAffiliationRequest, _affiliations_pb2.Affiliation]
+    """Confirms an affiliation that was asked for."""
+    DeclineAffiliation: _grpc.UnaryUnaryMultiCallable[_affiliations_pb2.DeclineAffiliationRequest, _affiliations_pb2.Affiliation]
+    """Declines an affiliation that was asked for, with the reason that both sides read."""
+    EndAffiliation: _grpc.UnaryUnaryMultiCallable[_affiliations_pb2.EndAffiliationRequest, _affiliations_pb2.Affiliation]
+    """Ends an affiliation; for its person, the account of its organization and coordinators."""
     GetStatistics: _grpc.UnaryUnaryMultiCallable[_members_pb2.GetStatisticsRequest, _members_pb2.Statistics]
     """The network in figures."""
 
@@ -126,6 +139,18 @@ class MembersServiceAsyncStub(MembersServiceStub):
     """The organizations of the network, in the order in which they joined."""
     UpdateOrganization: _aio.UnaryUnaryMultiCallable[_members_pb2.UpdateOrganizationRequest, _members_pb2.Organization]  # type: ignore[assignment]
     """Changes an organization's profile; for the account that applied for it and for coordinators."""
+    CreateAffiliation: _aio.UnaryUnaryMultiCallable[_affiliations_pb2.CreateAffiliationRequest, _affiliations_pb2.Affiliation]  # type: ignore[assignment]
+    """Asks for an affiliation of a person with an organization. A coordinator confirms it."""
+    GetAffiliation: _aio.UnaryUnaryMultiCallable[_affiliations_pb2.GetAffiliationRequest, _affiliations_pb2.Affiliation]  # type: ignore[assignment]
+    """One affiliation."""
+    ListAffiliations: _aio.UnaryUnaryMultiCallable[_affiliations_pb2.ListAffiliationsRequest, _affiliations_pb2.ListAffiliationsResponse]  # type: ignore[assignment]
+    """The affiliations of the network, in the order in which they were asked for."""
+    ConfirmAffiliation: _aio.UnaryUnaryMultiCallable[_affiliations_pb2.ConfirmAffiliationRequest, _affiliations_pb2.Affiliation]  # type: ignore[assignment]
+    """Confirms an affiliation that was asked for."""
+    DeclineAffiliation: _aio.UnaryUnaryMultiCallable[_affiliations_pb2.DeclineAffiliationRequest, _affiliations_pb2.Affiliation]  # type: ignore[assignment]
+    """Declines an affiliation that was asked for, with the reason that both sides read."""
+    EndAffiliation: _aio.UnaryUnaryMultiCallable[_affiliations_pb2.EndAffiliationRequest, _affiliations_pb2.Affiliation]  # type: ignore[assignment]
+    """Ends an affiliation; for its person, the account of its organization and coordinators."""
     GetStatistics: _aio.UnaryUnaryMultiCallable[_members_pb2.GetStatisticsRequest, _members_pb2.Statistics]  # type: ignore[assignment]
     """The network in figures."""
 
@@ -299,6 +324,54 @@ class MembersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_members_pb2.Organization, _abc.Awaitable[_members_pb2.Organization]]:
         """Changes an organization's profile; for the account that applied for it and for coordinators."""
+
+    @_abc_1.abstractmethod
+    def CreateAffiliation(
+        self,
+        request: _affiliations_pb2.CreateAffiliationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_affiliations_pb2.Affiliation, _abc.Awaitable[_affiliations_pb2.Affiliation]]:
+        """Asks for an affiliation of a person with an organization. A coordinator confirms it."""
+
+    @_abc_1.abstractmethod
+    def GetAffiliation(
+        self,
+        request: _affiliations_pb2.GetAffiliationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_affiliations_pb2.Affiliation, _abc.Awaitable[_affiliations_pb2.Affiliation]]:
+        """One affiliation."""
+
+    @_abc_1.abstractmethod
+    def ListAffiliations(
+        self,
+        request: _affiliations_pb2.ListAffiliationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_affiliations_pb2.ListAffiliationsResponse, _abc.Awaitable[_affiliations_pb2.ListAffiliationsResponse]]:
+        """The affiliations of the network, in the order in which they were asked for."""
+
+    @_abc_1.abstractmethod
+    def ConfirmAffiliation(
+        self,
+        request: _affiliations_pb2.ConfirmAffiliationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_affiliations_pb2.Affiliation, _abc.Awaitable[_affiliations_pb2.Affiliation]]:
+        """Confirms an affiliation that was asked for."""
+
+    @_abc_1.abstractmethod
+    def DeclineAffiliation(
+        self,
+        request: _affiliations_pb2.DeclineAffiliationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_affiliations_pb2.Affiliation, _abc.Awaitable[_affiliations_pb2.Affiliation]]:
+        """Declines an affiliation that was asked for, with the reason that both sides read."""
+
+    @_abc_1.abstractmethod
+    def EndAffiliation(
+        self,
+        request: _affiliations_pb2.EndAffiliationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_affiliations_pb2.Affiliation, _abc.Awaitable[_affiliations_pb2.Affiliation]]:
+        """Ends an affiliation; for its person, the account of its organization and coordinators."""
 
     @_abc_1.abstractmethod
     def GetStatistics(

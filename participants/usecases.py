@@ -1,0 +1,89 @@
+"""What a service does with the participants: keep them, show them, and ask whom a caller acts for."""
+
+from chassis import pb
+from chassis.call import Caller
+from chassis.paging import Page
+from chassis.tx import Tx
+from chassis.values import LocalizedText
+from participants import store
+from participants.model import Affiliation, NoParticipant, NotActingFor, Participant, ParticipantKind
+from wasl.members.v1 import affiliations_pb2, events_pb2
+
+
+async def show_participant(tx: Tx, *, member: events_pb2.Member, version: int) -> None:
+    """Keep the newest public state of a member."""
+    store.show_participant(
+        tx,
+        Participant(
+            participant_id=member.member_id,
+            kind=ParticipantKind(events_pb2.MemberKind.Name(member.kind)),
+            display_name=LocalizedText(ar=member.display_name.ar, en=member.display_name.en),
+            account_id=member.account_id,
+            place_code=member.place_code,
+            organization_type_code=member.organization_type_code,
+            join_time=pb.moment(member.join_time),
+            version=version,
+        ),
+    )
+
+
+async def show_affiliation(tx: Tx, *, affiliation: events_pb2.AffiliationSummary, version: int) -> None:
+    """Keep the newest public state of an affiliation."""
+    store.show_affiliation(
+        tx,
+        Affiliation(
+            affiliation_id=affiliation.affiliation_id,
+            organization_id=affiliation.organization_id,
+            account_id=affiliation.account_id,
+            role=affiliations_pb2.Affiliation.Role.Name(affiliation.role),
+            state=affiliations_pb2.Affiliation.State.Name(affiliation.state),
+            start_time=pb.moment(affiliation.start_time) if affiliation.HasField("start_time") else None,
+            end_time=pb.moment(affiliation.end_time) if affiliation.HasField("end_time") else None,
+            version=version,
+        ),
+    )
+
+
+async def get_participant(tx: Tx, *, participant_id: str) -> Participant:
+    """Raises ParticipantNotFound."""
+    return await store.get_participant(tx, participant_id)
+
+
+async def list_participants(
+    tx: Tx, *, page_size: int, page_token: str, place_code: str, kind: str | None = None
+) -> Page[Participant]:
+    """In the order in which they joined the network."""
+    return await store.list_participants(
+        tx, kind=kind, place_code=place_code, page_size=page_size, page_token=page_token
+    )
+
+
+async def acting_for(tx: Tx, *, by: Caller, organization_id: str = "") -> Participant:
+    """Whom the caller acts for: the organization if one is named, else himself or herself, as an independent.
+
+    An organization's own account acts for it, and so do its confirmed representatives while their affiliation holds.
+    Raises ParticipantNotFound, NotActingFor, NoParticipant.
+    """
+    if organization_id:
+        organization = await store.get_participant(tx, organization_id)
+        if organization.kind is ParticipantKind.ORGANIZATION and await _acts_for(tx, organization, by):
+            return organization
+        raise NotActingFor
+    if person := await store.find_person(tx, by.subject):
+        return person
+    raise NoParticipant
+
+
+async def acts_for(tx: Tx, *, by: Caller, participant_id: str) -> bool:
+    """Does the caller act for this participant, be it himself or herself or an organization?"""
+    found = await store.find_participant(tx, participant_id)
+    return found is not None and await _acts_for(tx, found, by)
+
+
+async def _acts_for(tx: Tx, participant: Participant, by: Caller) -> bool:
+    if participant.account_id == by.subject:
+        return True
+    if participant.kind is ParticipantKind.PERSON:
+        return False
+    ties = await store.list_affiliations(tx, account_id=by.subject, organization_id=participant.participant_id)
+    return any(tie.lets_act(tx.now) for tie in ties)

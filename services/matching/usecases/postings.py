@@ -1,0 +1,195 @@
+"""Needs and offers: the same verbs for both sides."""
+
+from typing import Any
+
+import msgspec
+
+import vocabularies
+from chassis import errors, money, pb
+from chassis.call import Caller
+from chassis.ids import new_id
+from chassis.paging import Page
+from chassis.tx import Tx
+from chassis.values import LocalizedText
+from participants import usecases as participants
+from participants.model import NotActingFor
+from services.matching import store
+from services.matching.model import (
+    NOT_FOUND,
+    CodeUnknown,
+    Line,
+    Posting,
+    PostingState,
+    Side,
+)
+from services.matching.ranking import Suggestion, rank
+from wasl.matching.v1 import events_pb2, postings_pb2
+
+WRITTEN = ("title", "description", "lines", "expire_time")
+COORDINATOR = "coordinator"
+MESSAGES: dict[Side, Any] = {Side.NEED: postings_pb2.Need, Side.OFFER: postings_pb2.Offer}
+UPDATED = {Side.NEED: events_pb2.NeedUpdated, Side.OFFER: events_pb2.OfferUpdated}
+PUBLISHED = {Side.NEED: events_pb2.NeedPublished, Side.OFFER: events_pb2.OfferPublished}
+CLOSED = {Side.NEED: events_pb2.NeedClosed, Side.OFFER: events_pb2.OfferClosed}
+
+
+async def create_posting(tx: Tx, *, side: Side, given: dict[str, Any], organization_id: str, by: Caller) -> Posting:
+    """Begin a draft. Raises what participants.acting_for raises, CodeUnknown, EndsBeforeItStarts, MoneyRefused."""
+    participant = await participants.acting_for(tx, by=by, organization_id=organization_id)
+    return await store.add_posting(
+        tx,
+        Posting(
+            posting_id=new_id(),
+            side=side,
+            participant_id=participant.participant_id,
+            state=PostingState.DRAFT,
+            create_time=tx.now,
+            update_time=tx.now,
+            **_written(side, given),
+        ),
+    )
+
+
+def _written(side: Side, given: dict[str, Any]) -> dict[str, Any]:
+    """What an author writes, as the model's values."""
+    noun = side.noun
+    values: dict[str, Any] = {}
+    for name in ("title", "description"):
+        if name in given:
+            values[name] = msgspec.convert(given[name], LocalizedText)
+            money.check(f"{noun}.{name}", values[name])
+    if "lines" in given:
+        values["lines"] = tuple(_line(f"{noun}.lines[{n}]", line) for n, line in enumerate(given["lines"]))
+    if "expire_time" in given:
+        values["expire_time"] = given["expire_time"]
+    return values
+
+
+def _line(path: str, given: dict[str, Any]) -> Line:
+    line = msgspec.convert({**given, "line_id": given["line_id"] or new_id()}, Line)
+    for vocabulary, field in (("help", "help_code"), ("units", "unit_code"), ("places", "place_code")):
+        if given[field] and vocabularies.find(vocabulary, given[field]) is None:
+            raise CodeUnknown(field=f"{path}.{field}", code=given[field], vocabulary=vocabulary)
+    if line.start_time and line.end_time and line.end_time <= line.start_time:
+        raise errors.EndsBeforeItStarts(field=f"{path}.end_time")
+    if line.note:
+        money.check(f"{path}.note", line.note)
+    return msgspec.structs.replace(line, committed_quantity=0, delivered_quantity=0)
+
+
+async def get_posting(tx: Tx, *, side: Side, posting_id: str, by: Caller) -> Posting:
+    """Drafts are there for those only who act for their participant. Raises NeedNotFound or OfferNotFound."""
+    found = await store.get_posting(tx, side, posting_id)
+    if found.state is PostingState.DRAFT and not await participants.acts_for(
+        tx, by=by, participant_id=found.participant_id
+    ):
+        raise NOT_FOUND[side]
+    return found
+
+
+async def list_postings(
+    tx: Tx, *, side: Side, by: Caller, participant_id: str, state: str | None = None, **known: Any
+) -> Page[Posting]:
+    """Newest first; with the drafts of a participant whom the caller acts for."""
+    own = bool(participant_id) and await participants.acts_for(tx, by=by, participant_id=participant_id)
+    return await store.list_postings(tx, side=side, participant_id=participant_id, state=state, drafts=own, **known)
+
+
+async def update_posting(
+    tx: Tx, *, side: Side, given: dict[str, Any], by: Caller, update_mask: tuple[str, ...] = ()
+) -> Posting:
+    """Change what the mask names, or else what is given. Announced when it is published.
+
+    Raises FieldNotChangeable, PostingInOtherState, BelowCommitted, and what create_posting raises.
+    """
+    before = await _own(tx, side, given[f"{side.noun}_id"], by)
+    errors.check_etag(before.version, given["etag"])
+    for path in update_mask:
+        if path not in WRITTEN:
+            raise errors.FieldNotChangeable(path=path)
+    named = update_mask or WRITTEN
+    values = _written(side, {name: given[name] for name in named if name in given and given[name] != []})
+    changes: dict[str, Any] = {name: values.get(name) for name in update_mask or values}
+    for required in ("title", "lines"):
+        if required in changes and not changes[required]:
+            raise errors.FieldNotChangeable(path=required)
+    if "lines" in changes:
+        changes["lines"] = before.with_lines(changes["lines"])
+    after = await store.save_posting(tx, store.searchable(before.change(at=tx.now, **changes)))
+    if after.state is PostingState.PUBLISHED:
+        _expires(tx, after)
+        announce(tx, UPDATED, after)
+    return after
+
+
+async def publish_posting(tx: Tx, *, side: Side, posting_id: str, etag: str, by: Caller) -> Posting:
+    """Show it to all members, and announce it."""
+    before = await _own(tx, side, posting_id, by)
+    errors.check_etag(before.version, etag)
+    after = await store.save_posting(tx, before.publish(at=tx.now))
+    _expires(tx, after)
+    announce(tx, PUBLISHED, after)
+    return after
+
+
+async def close_posting(
+    tx: Tx, *, side: Side, posting_id: str, etag: str, by: Caller, close_reason: dict[str, str] | None = None
+) -> Posting:
+    """Close it; matches that were accepted go on. Announced when it was published."""
+    before = await _own(tx, side, posting_id, by, coordinators=True)
+    errors.check_etag(before.version, etag)
+    reason = msgspec.convert(close_reason, LocalizedText) if close_reason else None
+    if reason:
+        money.check("close_reason", reason)
+    after = await store.save_posting(tx, before.close(reason=reason, at=tx.now))
+    tx.cancel_timer(store.POSTING_EXPIRES, subject=posting_id)
+    if before.state is PostingState.PUBLISHED:
+        announce(tx, CLOSED, after)
+    return after
+
+
+async def expire_posting(tx: Tx, *, posting_id: str) -> None:
+    """Its time has passed."""
+    before = await store.get_posting(tx, None, posting_id)
+    after = await store.save_posting(tx, before.expire(at=tx.now))
+    announce(tx, CLOSED, after)
+
+
+def _expires(tx: Tx, posting: Posting) -> None:
+    if posting.expire_time is not None:
+        tx.set_timer(store.POSTING_EXPIRES, subject=posting.posting_id, at=posting.expire_time)
+
+
+async def _own(tx: Tx, side: Side, posting_id: str, by: Caller, *, coordinators: bool = False) -> Posting:
+    """Raises NotActingFor unless the caller acts for its participant; NeedNotFound or OfferNotFound for drafts."""
+    found = await store.get_posting(tx, side, posting_id)
+    if await participants.acts_for(tx, by=by, participant_id=found.participant_id):
+        return found
+    if found.state is PostingState.DRAFT:
+        raise NOT_FOUND[side]
+    if coordinators and COORDINATOR in by.roles:
+        return found
+    raise NotActingFor
+
+
+def announce(tx: Tx, kinds: dict[Side, Any], posting: Posting) -> None:
+    """`kinds`: the event's message for either side."""
+    message = pb.to_pb(MESSAGES[posting.side], posting)
+    event = kinds[posting.side](**{posting.side.noun: message})
+    tx.emit(event, subject=posting.posting_id, sequence=posting.version)
+
+
+# -- suggestions ---------------------------------------------------------------------------------------------------
+SUGGESTED, MOST_SUGGESTED = 20, 100
+
+
+async def suggest(tx: Tx, *, side: Side, posting_id: str, page_size: int, by: Caller) -> list[Suggestion]:
+    """The lines of the other side that fit the open lines of a posting, best first."""
+    posting = await get_posting(tx, side=side, posting_id=posting_id, by=by)
+    found: list[Suggestion] = []
+    for line in posting.lines:
+        if line.open_quantity:
+            rows = await store.find_open_lines(tx, posting, line)
+            found += [rank(posting, line, row, at=tx.now) for row in rows]
+    found.sort(key=lambda one: (-one.score, one.need_line_id, one.offer_line_id))
+    return found[: min(page_size or SUGGESTED, MOST_SUGGESTED)]
