@@ -40,24 +40,26 @@ async def page(
 ) -> Page[S]:
     """The documents that match `query`, by ascending or descending id. Raises BadPageToken."""
     size = min(page_size or DEFAULT, LARGEST)
-    after = {"_id": {"$lt" if newest_first else "$gt": _open(page_token)}} if page_token else {}
+    after = {"_id": {"$lt" if newest_first else "$gt": unseal(page_token)}} if page_token else {}
     found = collection.find({"$and": [query, after]}).sort("_id", -1 if newest_first else 1).limit(size + 1)
     documents = await found.to_list(None)
-    token = _seal(documents[size - 1]["_id"]) if len(documents) > size else ""
+    token = seal(documents[size - 1]["_id"]) if len(documents) > size else ""
     whole = not page_token and len(documents) <= size  # then nothing can have come between page and count
     total = len(documents) if whole else await collection.count_documents(query)
     return Page([from_document(kind, document) for document in documents[:size]], token, total)
 
 
-def _seal(last: str) -> str:
+def seal(last: str) -> str:
+    """The token behind which a page ended with `last`, ASCII text."""
     return base64.urlsafe_b64encode(last.encode()).decode().rstrip("=")
 
 
-def _open(token: str) -> str:
+def unseal(token: str) -> str:
+    """What `seal` was given. Raises BadPageToken."""
     try:
         last = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode("ascii")
     except ValueError as error:
         raise BadPageToken from error
-    if _seal(last) != token:  # base64 passes over what is no letter of its own
+    if seal(last) != token:  # base64 passes over what is no letter of its own
         raise BadPageToken
     return last

@@ -45,6 +45,7 @@ TEXTS = {
         "has too many items; at most: {}",
         "عناصره أكثر من المسموح؛ الحد الأقصى: {}",
     ),
+    "repeated.unique": ("has the same item twice", "فيه عنصر مكرر"),
     "localized_text.required": (
         "needs a text in Arabic, in English or in both",
         "يلزم نص بالعربية أو بالإنكليزية أو بكلتيهما",

@@ -31,6 +31,9 @@ from services.members import store as members_store
 from services.members import tokens
 from services.members.config import Config as MembersConfig
 from services.members.model import Account
+from services.resources import api as resources_api
+from services.resources import store as resources_store
+from services.resources.config import Config as ResourcesConfig
 
 M = TypeVar("M", bound=Message)
 SECRET = "the secret of all services"
@@ -235,6 +238,18 @@ async def matching_service(mongo_uri: str, members: Members, **changed: Any) -> 
     app = App(config, mongo.client(mongo_uri))
     await matching_store.migrate(app.db)
     running = await server.start(app, matching_api.register, load_keys=members_api.load_keys(members.app))
+    async with _serving(app, running) as channel:
+        yield Service(app, running, channel)
+
+
+@contextlib.asynccontextmanager
+async def resources_service(mongo_uri: str, members: Members, **changed: Any) -> AsyncIterator[Service]:
+    """A resources api that believes the tokens of `members`."""
+    known = {"mongo_uri": mongo_uri, "database": new_database(), "service_secret": SECRET}
+    config = ResourcesConfig(service="resources", members_address=members.address, **{**known, **changed})
+    app = App(config, mongo.client(mongo_uri))
+    await resources_store.migrate(app.db)
+    running = await server.start(app, resources_api.register, load_keys=members_api.load_keys(members.app))
     async with _serving(app, running) as channel:
         yield Service(app, running, channel)
 

@@ -251,7 +251,9 @@ def _with_rules(schema: Json, rules: Any, where: str) -> Json:
         value: Any = list(found) if rule.is_repeated else found
         if kind == "enum" and rule.name == "defined_only":
             continue  # only names of values are listed anyway
-        if rule.name in _FORMATS:
+        if rule.name == "items":
+            extra["items"] = _with_rules(schema["items"], value, f"{where}[]")
+        elif rule.name in _FORMATS:
             extra["format"] = rule.name
         elif rule.name == "prefix" and "pattern" not in extra:
             extra["pattern"] = "^" + re.sub(r"([.^$*+?()\[\]{}|\\])", r"\\\1", value)

@@ -37,6 +37,12 @@ class Members(members_pb2_grpc.MembersServiceServicer):
     async def GetAccount(self, request: m.GetAccountRequest, context: Any) -> m.Account:
         return await self._app.read(usecases.get_account, m.Account, request, by=caller())
 
+    async def GrantRole(self, request: m.GrantRoleRequest, context: Any) -> m.Account:
+        return await self._app.write(usecases.grant_role, m.Account, request)
+
+    async def RevokeRole(self, request: m.RevokeRoleRequest, context: Any) -> m.Account:
+        return await self._app.write(usecases.revoke_role, m.Account, request, by=caller())
+
     async def SignIn(self, request: m.SignInRequest, context: Any) -> m.Session:
         account = await usecases.find_credentials(Tx(self._app.db, None), email=request.email)
         known = account.password_hash if account else None

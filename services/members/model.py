@@ -43,6 +43,13 @@ class AccountNotFound(errors.NotFound):
     en, ar = "There is no such account", "لا يوجد حساب كهذا"
 
 
+class OwnRole(errors.FailedPrecondition):
+    """Nobody takes a role from himself or herself: the last coordinator would lock the network."""
+
+    en = "You cannot take a role from yourself: ask another coordinator"
+    ar = "لا يمكنك سحب دور من نفسك: اطلب ذلك من منسّق آخر"
+
+
 class ApplicationNotFound(errors.NotFound):
     """No such application, or not the caller's."""
 
@@ -114,6 +121,12 @@ class Account(Struct, frozen=True, kw_only=True):
 
     def with_role(self, role: str) -> "Account":
         return self if role in self.roles else replace(self, roles=(*self.roles, role))
+
+    def without_role(self, role: str, *, by: Caller) -> "Account":
+        """Raises OwnRole."""
+        if by.subject == self.account_id:
+            raise OwnRole
+        return replace(self, roles=tuple(one for one in self.roles if one != role))
 
 
 class Session(Struct, frozen=True, kw_only=True):

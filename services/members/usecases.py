@@ -70,6 +70,16 @@ async def get_account(tx: Tx, *, account_id: str, by: Caller) -> Account:
     return await store.get(tx, Account, account_id)
 
 
+async def grant_role(tx: Tx, *, account_id: str, role: str) -> Account:
+    """Give an account a role; one that it has already stays. Raises AccountNotFound."""
+    return await store.save(tx, (await store.get(tx, Account, account_id)).with_role(role))
+
+
+async def revoke_role(tx: Tx, *, account_id: str, role: str, by: Caller) -> Account:
+    """Take a role from an account; one that it has not changes nothing. Raises AccountNotFound, OwnRole."""
+    return await store.save(tx, (await store.get(tx, Account, account_id)).without_role(role, by=by))
+
+
 async def find_credentials(tx: Tx, *, email: str) -> Account | None:
     """The account to sign in to, if there is one."""
     return await store.find_account_by_email(tx, email.lower())

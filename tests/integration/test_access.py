@@ -1,4 +1,4 @@
-"""Who may call what: every method of every service as nobody, as a member and as a coordinator. Default deny."""
+"""Who may call what: every method of every service as nobody and in each role. Default deny."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -26,6 +26,7 @@ from tests.support import (
     matching_service,
     members_service,
     refusal,
+    resources_service,
 )
 from wasl.options.v1 import options_pb2
 
@@ -44,8 +45,13 @@ async def members(mongo_uri: str) -> AsyncIterator[Members]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def services(mongo_uri: str, members: Members) -> AsyncIterator[dict[str, Service]]:
     """By package."""
-    async with matching_service(mongo_uri, members) as matching:
-        yield {"wasl.members.v1": members, "wasl.matching.v1": matching, "wasl.log.v1": members}
+    async with matching_service(mongo_uri, members) as matching, resources_service(mongo_uri, members) as resources:
+        yield {
+            "wasl.members.v1": members,
+            "wasl.matching.v1": matching,
+            "wasl.resources.v1": resources,
+            "wasl.log.v1": members,
+        }
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -55,12 +61,13 @@ async def people(members: Members) -> dict[str, Who]:
         "account": await members.account(),
         "member": await members.account("member"),
         "coordinator": await members.account("coordinator"),
+        "curator": await members.account("curator"),
     }
 
 
 def let_in(access: Any) -> set[str]:
     """By the contract; the one place where a test says it again."""
-    everybody = {"nobody", "account", "member", "coordinator"}
+    everybody = {"nobody", "account", "member", "coordinator", "curator"}
     match access.level:
         case Access.PUBLIC:
             return everybody
@@ -71,7 +78,7 @@ def let_in(access: Any) -> set[str]:
     return set()
 
 
-@pytest.mark.parametrize("who", ["nobody", "account", "member", "coordinator"])
+@pytest.mark.parametrize("who", ["nobody", "account", "member", "coordinator", "curator"])
 @pytest.mark.parametrize("method", methods(), ids=lambda method: method.name)
 async def test_a_method_lets_in_whom_its_contract_names(
     services: dict[str, Service], people: dict[str, Who], method: MethodDescriptor, who: str
@@ -151,5 +158,5 @@ async def test_a_method_that_declares_no_access_is_refused_to_everybody(
             ]
     finally:
         await running.server.stop(0)
-    assert reasons == ["UNAUTHENTICATED", "PERMISSION_DENIED", "PERMISSION_DENIED", "PERMISSION_DENIED"]
+    assert reasons == ["UNAUTHENTICATED", *["PERMISSION_DENIED"] * 4]
     assert called == []

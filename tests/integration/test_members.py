@@ -125,6 +125,38 @@ async def test_what_happened_can_be_read_out_of_the_outbox(members: Members, coo
     assert member.display_name == approved.organization.display_name
 
 
+# -- roles ---------------------------------------------------------------------------------------------------------
+async def test_a_coordinator_makes_somebody_a_curator_and_takes_it_back(members: Members, coordinator: Who) -> None:
+    account = await members("CreateAccount", account={"email": "sami@wasl.example", "password": PASSWORD})
+    identity = {"account_id": account.account_id}
+    session = await members("SignIn", email="sami@wasl.example", password=PASSWORD)
+    for _ in range(2):  # again changes nothing
+        granted = await members("GrantRole", by=coordinator, **identity, role="curator")
+        assert list(granted.roles) == ["curator"]
+    session = await members("RefreshSession", refresh_token=session.refresh_token)
+    assert list(session.roles) == ["curator"]
+    revoked = await members("RevokeRole", by=coordinator, **identity, role="curator")
+    assert list(revoked.roles) == []
+    session = await members("RefreshSession", refresh_token=session.refresh_token)
+    assert list(session.roles) == []
+
+
+async def test_roles_are_a_coordinators_to_give_and_not_his_own_to_lose(members: Members, coordinator: Who) -> None:
+    curator = await members.account("member", "curator")
+    refused = await refusal(members("GrantRole", by=curator, account_id=curator.account_id, role="coordinator"))
+    assert refused.reason == "ROLE_MISSING"
+    refused = await refusal(
+        members("RevokeRole", by=coordinator, account_id=coordinator.account_id, role="coordinator")
+    )
+    assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "OWN_ROLE")
+    for rpc in ("GrantRole", "RevokeRole"):
+        refused = await refusal(members(rpc, by=coordinator, account_id=curator.account_id, role="member"))
+        assert refused.violations == {"role": "STRING_IN"}
+        refused = await refusal(members(rpc, by=coordinator, account_id=NO_ID, role="curator"))
+        assert refused.reason == "ACCOUNT_NOT_FOUND"
+    assert (await members("GetAccount", by=curator, account_id=curator.account_id)).roles == ["member", "curator"]
+
+
 # -- sessions ------------------------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def signed_up(members: Members) -> Any:

@@ -13,6 +13,7 @@ from chassis.app import App
 from services.matching import store as matching_store
 from services.members import migrate, store, tokens
 from services.members.config import Config
+from services.resources import store as resources_store
 from tests.support import environment, log_lines
 
 
@@ -90,7 +91,8 @@ async def test_every_collection_that_a_transaction_writes_is_there_before(
     for _ in range(2):
         await store.migrate(app.db)
         await matching_store.migrate(app.db)
+        await resources_store.migrate(app.db)
     names = set(await app.db.list_collection_names())
     client.close()
     assert {"accounts", "sessions", "applications", "people", "organizations", "outbox", "log", "requests"} <= names
-    assert {"inbox", "views", "participants.1"} <= names
+    assert {"inbox", "views", "participants.1", "records", "entries"} <= names

@@ -156,3 +156,14 @@ def test_a_representative_acts_from_start_to_end_while_confirmed() -> None:
             other.confirm(at=NOW)
     with pytest.raises(errors.EndsBeforeItStarts):
         replace(asked, start_time=NOW + timedelta(days=10))
+
+
+# -- roles ---------------------------------------------------------------------------------------------------------
+def test_a_role_is_held_once_and_nobody_takes_one_from_himself() -> None:
+    account = model.Account(account_id="owner", email="a@b", password_hash="", create_time=NOW)
+    curator = account.with_role("curator").with_role("curator")
+    assert curator.roles == ("curator",)
+    assert curator.without_role("coordinator", by=COORDINATOR).roles == ("curator",)
+    assert curator.without_role("curator", by=COORDINATOR).roles == ()
+    with pytest.raises(model.OwnRole):
+        curator.without_role("curator", by=OWNER)

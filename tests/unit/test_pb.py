@@ -20,10 +20,14 @@ from chassis import pb
 from chassis.values import LocalizedText
 from participants import model as participants
 from services.members import model as members
+from services.resources import model as resources
+from services.resources.usecases import terms
 from tests.support import of
 from tests.unit import strategies
 from wasl.matching.v1 import matching_pb2
 from wasl.members.v1 import affiliations_pb2, events_pb2, members_pb2
+from wasl.resources.v1 import events_pb2 as resource_events_pb2
+from wasl.resources.v1 import resources_pb2, vocabularies_pb2
 from wasl.type.v1 import localized_text_pb2
 
 RESOURCES: list[tuple[type[Message], type[msgspec.Struct]]] = [
@@ -35,6 +39,10 @@ RESOURCES: list[tuple[type[Message], type[msgspec.Struct]]] = [
     (affiliations_pb2.Affiliation, members.Affiliation),
     (events_pb2.AffiliationSummary, members.Affiliation),
     (matching_pb2.Participant, participants.Participant),
+    (resources_pb2.Record, resources.Record),
+    (resources_pb2.SearchRecordsResponse, resources.Found),
+    (resource_events_pb2.RecordSummary, resources.Record),
+    (vocabularies_pb2.Vocabulary, terms.Vocabulary),
 ]
 
 profiles: st.SearchStrategy[Any] = strategies.message(members_pb2.PersonProfile.DESCRIPTOR)

@@ -42,16 +42,23 @@ def rule_ids() -> Iterator[str]:
             rules = field.GetOptions().Extensions[validate_pb2.field]
             if rules.required:
                 yield "required"
-            if kind := rules.WhichOneof("type"):
-                given = getattr(rules, kind).ListFields()
-                if {"gte", "lte"} <= {rule.name for rule, _ in given}:
-                    yield f"{kind}.gte_lte"  # the two together are one
-                    continue
-                for rule, _ in given:
-                    known = rule.GetOptions().Extensions[validate_pb2.predefined].cel
-                    yield from (one.id for one in known if one.id == f"{kind}.{rule.name}")
-                    if not known:  # such as enum.defined_only: built in
-                        yield f"{kind}.{rule.name}"
+            yield from _typed(rules)
+
+
+def _typed(rules: Any) -> Iterator[str]:
+    if kind := rules.WhichOneof("type"):
+        given = getattr(rules, kind).ListFields()
+        if {"gte", "lte"} <= {rule.name for rule, _ in given}:
+            yield f"{kind}.gte_lte"  # the two together are one
+            return
+        for rule, value in given:
+            if rule.name == "items":  # those of each
+                yield from _typed(value)
+                continue
+            known = rule.GetOptions().Extensions[validate_pb2.predefined].cel
+            yield from (one.id for one in known if one.id == f"{kind}.{rule.name}")
+            if not known:  # such as enum.defined_only: built in
+                yield f"{kind}.{rule.name}"
 
 
 def test_every_rule_of_the_contract_has_a_sentence_and_no_sentence_is_left_over() -> None:
@@ -74,7 +81,8 @@ def test_no_pattern_is_shown_to_a_person() -> None:
     """`^SY(0[1-9]…` tells nothing: the contract explains a pattern in words."""
     for message in described():
         for field in message.fields:
-            if field.GetOptions().Extensions[validate_pb2.field].string.HasField("pattern"):
+            rules = field.GetOptions().Extensions[validate_pb2.field]
+            if rules.string.HasField("pattern") or rules.repeated.items.string.HasField("pattern"):
                 explanation = validation._explanation(message, [field.name])
                 assert explanation, field.full_name
                 assert ARABIC.search(explanation.ar), field.full_name

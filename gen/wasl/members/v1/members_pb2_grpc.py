@@ -47,6 +47,16 @@ class MembersServiceStub:
                 request_serializer=wasl_dot_members_dot_v1_dot_members__pb2.GetAccountRequest.SerializeToString,
                 response_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.Account.FromString,
                 _registered_method=True)
+        self.GrantRole = channel.unary_unary(
+                '/wasl.members.v1.MembersService/GrantRole',
+                request_serializer=wasl_dot_members_dot_v1_dot_members__pb2.GrantRoleRequest.SerializeToString,
+                response_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.Account.FromString,
+                _registered_method=True)
+        self.RevokeRole = channel.unary_unary(
+                '/wasl.members.v1.MembersService/RevokeRole',
+                request_serializer=wasl_dot_members_dot_v1_dot_members__pb2.RevokeRoleRequest.SerializeToString,
+                response_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.Account.FromString,
+                _registered_method=True)
         self.SignIn = channel.unary_unary(
                 '/wasl.members.v1.MembersService/SignIn',
                 request_serializer=wasl_dot_members_dot_v1_dot_members__pb2.SignInRequest.SerializeToString,
@@ -192,6 +202,20 @@ class MembersServiceServicer:
 
     def GetAccount(self, request, context):
         """An account, for its owner and for coordinators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GrantRole(self, request, context):
+        """Gives an account a role. Its next access token has it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeRole(self, request, context):
+        """Takes a role from an account. Access tokens that have it run out by themselves.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -392,6 +416,16 @@ def add_MembersServiceServicer_to_server(servicer, server):
                     request_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.GetAccountRequest.FromString,
                     response_serializer=wasl_dot_members_dot_v1_dot_members__pb2.Account.SerializeToString,
             ),
+            'GrantRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantRole,
+                    request_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.GrantRoleRequest.FromString,
+                    response_serializer=wasl_dot_members_dot_v1_dot_members__pb2.Account.SerializeToString,
+            ),
+            'RevokeRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeRole,
+                    request_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.RevokeRoleRequest.FromString,
+                    response_serializer=wasl_dot_members_dot_v1_dot_members__pb2.Account.SerializeToString,
+            ),
             'SignIn': grpc.unary_unary_rpc_method_handler(
                     servicer.SignIn,
                     request_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.SignInRequest.FromString,
@@ -577,6 +611,60 @@ class MembersService:
             target,
             '/wasl.members.v1.MembersService/GetAccount',
             wasl_dot_members_dot_v1_dot_members__pb2.GetAccountRequest.SerializeToString,
+            wasl_dot_members_dot_v1_dot_members__pb2.Account.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GrantRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.members.v1.MembersService/GrantRole',
+            wasl_dot_members_dot_v1_dot_members__pb2.GrantRoleRequest.SerializeToString,
+            wasl_dot_members_dot_v1_dot_members__pb2.Account.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.members.v1.MembersService/RevokeRole',
+            wasl_dot_members_dot_v1_dot_members__pb2.RevokeRoleRequest.SerializeToString,
             wasl_dot_members_dot_v1_dot_members__pb2.Account.FromString,
             options,
             channel_credentials,

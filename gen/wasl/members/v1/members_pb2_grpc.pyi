@@ -39,6 +39,10 @@ class MembersServiceStub:
     """Opens an account. It has no role until an application to join is approved."""
     GetAccount: _grpc.UnaryUnaryMultiCallable[_members_pb2.GetAccountRequest, _members_pb2.Account]
     """An account, for its owner and for coordinators."""
+    GrantRole: _grpc.UnaryUnaryMultiCallable[_members_pb2.GrantRoleRequest, _members_pb2.Account]
+    """Gives an account a role. Its next access token has it."""
+    RevokeRole: _grpc.UnaryUnaryMultiCallable[_members_pb2.RevokeRoleRequest, _members_pb2.Account]
+    """Takes a role from an account. Access tokens that have it run out by themselves."""
     SignIn: _grpc.UnaryUnaryMultiCallable[_members_pb2.SignInRequest, _members_pb2.Session]
     """Signs in with e-mail and password."""
     RefreshSession: _grpc.UnaryUnaryMultiCallable[_members_pb2.RefreshSessionRequest, _members_pb2.Session]
@@ -101,6 +105,10 @@ class MembersServiceAsyncStub(MembersServiceStub):
     """Opens an account. It has no role until an application to join is approved."""
     GetAccount: _aio.UnaryUnaryMultiCallable[_members_pb2.GetAccountRequest, _members_pb2.Account]  # type: ignore[assignment]
     """An account, for its owner and for coordinators."""
+    GrantRole: _aio.UnaryUnaryMultiCallable[_members_pb2.GrantRoleRequest, _members_pb2.Account]  # type: ignore[assignment]
+    """Gives an account a role. Its next access token has it."""
+    RevokeRole: _aio.UnaryUnaryMultiCallable[_members_pb2.RevokeRoleRequest, _members_pb2.Account]  # type: ignore[assignment]
+    """Takes a role from an account. Access tokens that have it run out by themselves."""
     SignIn: _aio.UnaryUnaryMultiCallable[_members_pb2.SignInRequest, _members_pb2.Session]  # type: ignore[assignment]
     """Signs in with e-mail and password."""
     RefreshSession: _aio.UnaryUnaryMultiCallable[_members_pb2.RefreshSessionRequest, _members_pb2.Session]  # type: ignore[assignment]
@@ -172,6 +180,22 @@ class MembersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_members_pb2.Account, _abc.Awaitable[_members_pb2.Account]]:
         """An account, for its owner and for coordinators."""
+
+    @_abc_1.abstractmethod
+    def GrantRole(
+        self,
+        request: _members_pb2.GrantRoleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_members_pb2.Account, _abc.Awaitable[_members_pb2.Account]]:
+        """Gives an account a role. Its next access token has it."""
+
+    @_abc_1.abstractmethod
+    def RevokeRole(
+        self,
+        request: _members_pb2.RevokeRoleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_members_pb2.Account, _abc.Awaitable[_members_pb2.Account]]:
+        """Takes a role from an account. Access tokens that have it run out by themselves."""
 
     @_abc_1.abstractmethod
     def SignIn(
