@@ -28,6 +28,7 @@ class Error(Exception):
 
     code: ClassVar[int]  # google.rpc.Code
     permanent: ClassVar[bool]  # no retry will help a consumer
+    http: ClassVar[int] = 0  # status of plain HTTP, where a protocol asks for another than that of `code`
     en: ClassVar[str]
     ar: ClassVar[str]
 

@@ -110,6 +110,12 @@ class Verifier:
         return all(key.kid != kid for key in self._keys.keys)
 
 
+async def bearer(verifier: Verifier, authorization: str) -> Identity | None:
+    """Who an Authorization header names; None when it names nobody. Raises what `Verifier.verify` raises."""
+    kind, _, token = authorization.partition(" ")
+    return await verifier.verify(token) if token and kind.lower() == "bearer" else None
+
+
 def _base64url(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 

@@ -18,23 +18,22 @@ import grpc
 import structlog
 import uvloop
 from google.api import annotations_pb2
-from google.protobuf import any_pb2, descriptor_pool
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
-from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 from prometheus_client import Counter, Gauge, Histogram
 from pymongo.errors import PyMongoError
 from structlog.contextvars import bind_contextvars
 
-from chassis import errors, http, identity, ids, log, mongo, process, tracing, validation
+from chassis import errors, http, identity, ids, mongo, process, tracing, validation
 from chassis.app import App
 from chassis.call import SECRET_HEADER, Caller, caller, preferred, set_caller
 from chassis.settings import Settings
+from chassis.status import status_of
 from wasl.options.v1 import options_pb2
 
 Access = options_pb2.Access
-DOMAIN = "wasl.org"  # of ErrorInfo
 LONGEST_SECONDS = 20.0  # for callers that set no deadline; the gateway sets one
 MARGIN_SECONDS = 0.1  # left of a deadline to tell the caller so
 
@@ -147,7 +146,7 @@ class Guard:
             code = "CANCELLED"  # by the caller, or by a drain that took too long
             raise
         except Exception as error:  # noqa: BLE001
-            status = _status(error)
+            status = status_of(error)
             code = _CODES[status.code]
             await context.abort_with_status(rpc_status.to_status(status))
         finally:
@@ -163,9 +162,7 @@ class Guard:
             if not secret or not hmac.compare_digest(shown.encode(), secret.encode()):
                 raise ServiceOnly
             return Caller(language=language, deadline=deadline)
-        kind, _, token = metadata.get("authorization", "").partition(" ")
-        if token and kind.lower() == "bearer":
-            known = await self._verifier.verify(token)
+        if known := await identity.bearer(self._verifier, metadata.get("authorization", "")):
             who = Caller(known.subject, known.roles, language, deadline)
             bind_contextvars(subject=known.subject)
         elif access.level == Access.PUBLIC:
@@ -193,44 +190,6 @@ def _end(path: str, code: str, began: float, *, quiet: bool = False) -> None:
     _timer(path, code).observe(took)
     tell = _log.debug if quiet and code == "OK" else _log.info
     tell("call", method=path, code=code, ms=round(took * 1000, 1))
-
-
-def _known(error: Exception) -> errors.Error:
-    if isinstance(error, errors.Error):
-        return error
-    if mongo.is_transient(error):
-        return errors.Unavailable()
-    if isinstance(error, TimeoutError):
-        return errors.DeadlineExceeded()
-    _log.error("unexpected", exc_info=error)
-    return errors.Internal()
-
-
-def _status(error: Exception) -> status_pb2.Status:
-    """google.rpc.Status: English for developers, LocalizedMessage and field violations in the caller's language."""
-    known, language = _known(error), caller().language
-    details: list[Any] = [error_details_pb2.ErrorInfo(reason=known.reason, domain=DOMAIN, metadata=known.metadata)]
-    if known.violations:
-        details.append(
-            error_details_pb2.BadRequest(
-                field_violations=[
-                    error_details_pb2.BadRequest.FieldViolation(
-                        field=one.field,
-                        reason=one.reason,
-                        description=one.ar if language == "ar" else one.en,
-                    )
-                    for one in known.violations
-                ]
-            )
-        )
-    details.append(error_details_pb2.LocalizedMessage(locale=language, message=known.text(language)))
-    details.append(error_details_pb2.RequestInfo(request_id=log.correlation_id()))
-    status = status_pb2.Status(code=known.code, message=known.text("en"))
-    for detail in details:
-        packed = any_pb2.Any()
-        packed.Pack(detail)
-        status.details.append(packed)
-    return status
 
 
 class _Registry:

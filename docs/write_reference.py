@@ -114,7 +114,7 @@ def error_rows() -> Iterator[tuple[str, ...]]:
             raise Undocumented(f"{one.__module__}.{one.__name__} needs a docstring, `en` and `ar`")
         reason = one.__new__(one).reason  # of the class: no values are needed
         meaning = " ".join(one.__doc__.split())
-        status = f"{code_pb2.Code.Name(one.code)} {HTTP[one.code]}"
+        status = f"{code_pb2.Code.Name(one.code)} {one.http or HTTP[one.code]}"
         yield f"`{reason}`", status, one.__module__, meaning, one.en, one.ar
 
 

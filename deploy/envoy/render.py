@@ -133,6 +133,7 @@ SETTINGS = [
     Setting("WASL_GATEWAY_TLS_CERTIFICATE", "", path, "PEM file, the whole chain"),
     Setting("WASL_GATEWAY_TLS_KEY", "", path, "PEM file; only its path goes into the configuration"),
     Setting("WASL_PORTAL_HTTP", None, endpoints, "where the portal answers: host:port, several with commas"),
+    Setting("WASL_RESOURCES_HTTP", None, endpoints, "where resources takes and gives files: host:port, …"),
     Setting("WASL_ISSUER", "https://wasl.example", text, "`iss` of access tokens"),
     Setting("WASL_AUDIENCE", "wasl", text, "`aud` of access tokens"),
     Setting("WASL_GATEWAY_JWKS_SECONDS", "30", between(1, 3600), "life of public keys; fetched anew 5 s before"),

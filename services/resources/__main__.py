@@ -14,6 +14,12 @@ def api(config: Config) -> None:
     serve(config, register)
 
 
+def http(config: Config) -> None:
+    from services.resources.http import run
+
+    run(config)
+
+
 def worker(config: Config) -> None:
     from chassis.worker import run_worker
     from services.resources.worker import ResourcesWorker
@@ -38,4 +44,4 @@ def rebuild(config: Config) -> None:
     run(config)
 
 
-cli.main(Config, "resources", api=api, worker=worker, migrate=migrate, rebuild=rebuild)
+cli.main(Config, "resources", api=api, http=http, worker=worker, migrate=migrate, rebuild=rebuild)

@@ -52,6 +52,61 @@ class FileNotFound(errors.NotFound):
     en, ar = "There is no such file", "لا يوجد ملف كهذا"
 
 
+class UploadNotFound(errors.NotFound):
+    """No such upload, or another account's; one that is not finished in time is forgotten."""
+
+    en, ar = "There is no such upload", "لا توجد عملية رفع كهذه"
+
+
+class FileTooLarge(errors.InvalidArgument):
+    """More bytes than a file may have, or than the upload was announced with."""
+
+    field, http = "Upload-Length", 413
+    en, ar = "The file is larger than {most} bytes", "حجم الملف أكبر من {most} بايت"
+
+
+class OffsetWrong(errors.Aborted):
+    """What is sent does not go on where the stored part ends: ask for the offset by HEAD (tus 1.0)."""
+
+    en, ar = "The upload goes on at byte {offset}", "يُستأنف الرفع من البايت {offset}"
+
+
+class ChecksumWrong(errors.InvalidArgument):
+    """Bytes were changed on the way; they are not kept."""
+
+    field, http = "Upload-Checksum", 460
+    en, ar = "The bytes are not those of the checksum: send them again", "البيانات لا تطابق رمز التحقق: أرسلها من جديد"
+
+
+class HeaderInvalid(errors.InvalidArgument):
+    """A header of the upload is missing or not readable; `field` names it."""
+
+    en, ar = "This is missing or not valid", "هذه القيمة ناقصة أو غير صالحة"
+
+
+class ProtocolUnknown(errors.FailedPrecondition):
+    """Another version of tus than ours, or none."""
+
+    http = 412
+    en = "Uploads speak tus {version}: send it as Tus-Resumable"
+    ar = "الرفع ببروتوكول tus {version}: أرسله في Tus-Resumable"
+
+
+class MediaTypeUnknown(errors.InvalidArgument):
+    """Files of this type are not taken."""
+
+    field = "Upload-Metadata.filetype"
+    en, ar = "Files of this type are not taken; those that are: {known}", "لا تُقبل ملفات من هذا النوع؛ المقبول: {known}"
+
+
+class ContentMismatch(errors.InvalidArgument):
+    """The content is not of the type that it was announced as; text has to be UTF-8."""
+
+    field = "Upload-Metadata.filetype"
+    en = "The content is not {mime_type}; text has to be UTF-8"
+    ar = "المحتوى ليس من نوع {mime_type}؛ والنصوص بترميز UTF-8"
+
+
 class TooManyFiles(errors.FailedPrecondition):
     """The record is full."""
 
@@ -97,16 +152,47 @@ _SAID = {
 
 
 class File(Struct, frozen=True, kw_only=True):
-    """A file of a record; `sha256` in hexadecimal. Versions share files: the same id, the same `content_id`."""
+    """A file of a record; `sha256` in hexadecimal. Versions share files; the content has the file's id."""
 
     file_id: str
-    content_id: str
     name: str
     language_code: str
     mime_type: str
     size_bytes: int
     sha256: str
     create_time: datetime
+
+
+class Upload(Struct, frozen=True, kw_only=True):
+    """A file on its way. `file_id` is that of the file which it becomes, and of its content; `sha256` is expected."""
+
+    file_id: str
+    record_id: str
+    account_id: str
+    name: str
+    language_code: str
+    mime_type: str
+    size_bytes: int
+    create_time: datetime
+    expire_time: datetime
+    sha256: str = ""
+    finished: bool = False
+    version: int = 0
+
+    def finish(self, *, sha256: str, at: datetime) -> tuple["Upload", File]:
+        """The finished upload and its file. Raises ChecksumWrong."""
+        if self.sha256 and self.sha256 != sha256:
+            raise ChecksumWrong(field="Upload-Metadata.sha256")
+        file = File(
+            file_id=self.file_id,
+            name=self.name,
+            language_code=self.language_code,
+            mime_type=self.mime_type,
+            size_bytes=self.size_bytes,
+            sha256=sha256,
+            create_time=at,
+        )
+        return replace(self, finished=True), file
 
 
 class Record(Struct, frozen=True, kw_only=True):

@@ -16,21 +16,23 @@ from chassis.mongo import from_document, to_document
 from chassis.paging import BadPageToken, Page, page, seal, unseal
 from chassis.tx import Tx
 from participants import store as participants
-from services.resources import search
-from services.resources.model import UNFINISHED, Record, RecordNotFound, RecordState
+from services.resources import contents, search
+from services.resources.model import UNFINISHED, Record, RecordNotFound, RecordState, Upload
 
+UPLOAD_EXPIRES = "upload_expires"  # timer
 COUNTED = 10_000  # records that one search counts
 
 
 async def migrate(db: Any) -> None:
     """Collections and indexes; run before the first process of a new version, as often as one likes."""
-    await mongo.ensure_collections(db, "records", "entries", "timers", "requests", "outbox", "log", "inbox")
+    await mongo.ensure_collections(db, "records", "entries", "uploads", "timers", "requests", "outbox", "log", "inbox")
     await app.ensure_indexes(db)
     await outbox.ensure_indexes(db)
     await eventlog.ensure_indexes(db)
     await inbox.ensure_indexes(db)
     await timers.ensure_indexes(db)
     await participants.migrate(db)
+    await contents.migrate(db)
     await db.records.create_index([("state", 1), ("_id", -1)])
     await db.records.create_index([("publisher_id", 1), ("state", 1), ("_id", -1)])
     await db.records.create_index([("concept_id", 1), ("version_number", 1)], unique=True)
@@ -96,6 +98,28 @@ async def list_records(
     if RecordState.WITHDRAWN in states:
         query["publish_time"] = {"$ne": None}
     return await page(tx.db.records, query, Record, page_size=page_size, page_token=page_token, newest_first=True)
+
+
+async def find_records_with(tx: Tx, file_id: str) -> list[Record]:
+    """The versions that have this file."""
+    return await tx.find_all("records", {"files.file_id": file_id}, Record)
+
+
+# -- uploads -------------------------------------------------------------------------------------------------------
+async def add_upload(tx: Tx, upload: Upload) -> Upload:
+    return await tx.insert("uploads", upload)
+
+
+async def find_upload(tx: Tx, file_id: str) -> Upload | None:
+    return await tx.get("uploads", file_id, Upload)
+
+
+async def save_upload(tx: Tx, upload: Upload) -> Upload:
+    return await tx.save("uploads", upload)
+
+
+def drop_upload(tx: Tx, file_id: str) -> None:
+    tx.later("uploads", DeleteOne({"_id": file_id}))
 
 
 # -- search --------------------------------------------------------------------------------------------------------

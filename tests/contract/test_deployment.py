@@ -7,7 +7,7 @@ import yaml  # type: ignore[import-untyped]
 from descriptors import ROOT
 
 CONTAINERS: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-OURS = {name for name in CONTAINERS if re.search("-(api|worker|migrate)$", name)}
+OURS = {name for name in CONTAINERS if re.search("-(api|http|worker|migrate)$", name)}
 
 
 def test_only_services_know_the_secret_and_the_servers() -> None:

@@ -23,6 +23,7 @@ NEEDED = {
     "WASL_MEMBERS_API": "127.0.0.1:8100,127.0.0.1:8102",
     "WASL_MATCHING_API": "127.0.0.1:8120",
     "WASL_RESOURCES_API": "127.0.0.1:8160",
+    "WASL_RESOURCES_HTTP": "127.0.0.1:8170",
     "WASL_PORTAL_HTTP": "127.0.0.1:8140",
 }
 CONTAINERS = {
@@ -30,6 +31,7 @@ CONTAINERS = {
     "WASL_MEMBERS_API": "members-api:50051",
     "WASL_MATCHING_API": "matching-api:50051",
     "WASL_RESOURCES_API": "resources-api:50051",
+    "WASL_RESOURCES_HTTP": "resources-http:8081",
     "WASL_PORTAL_HTTP": "portal:8000",
 }
 RENDERINGS = {

@@ -15,7 +15,7 @@ from services.resources.model import File, Record, RecordState, RecordType
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 NOTE = LocalizedText(ar="ينقصه وصف", en="A description is missing")
 FILE = File(
-    file_id="f", content_id="c", name="a.pdf", language_code="ar", mime_type="application/pdf", size_bytes=1,
+    file_id="f", name="a.pdf", language_code="ar", mime_type="application/pdf", size_bytes=1,
     sha256="0" * 64, create_time=NOW,
 )  # fmt: skip
 Transition = Callable[[Record], Record]

@@ -14,7 +14,7 @@ from chassis.paging import Page
 from chassis.tx import Tx
 from chassis.values import LocalizedText
 from participants import usecases as participants
-from services.resources import search, store
+from services.resources import contents, search, store
 from services.resources.model import (
     CURATOR,
     UNFINISHED,
@@ -155,10 +155,16 @@ async def update_record(tx: Tx, *, record: dict[str, Any], by: Caller, update_ma
 
 
 async def remove_file(tx: Tx, *, record_id: str, file_id: str, etag: str, by: Caller) -> Record:
-    """Take a file out of a draft. Raises FileNotFound, RecordInOtherState, NotPublisher."""
+    """Take a file out of a draft; its bytes are forgotten with the last version that has it.
+
+    Raises FileNotFound, RecordInOtherState, NotPublisher.
+    """
     before = await own_record(tx, record_id=record_id, by=by)
     errors.check_etag(before.version, etag)
-    return await store.save_record(tx, before.without_file(file_id))
+    after = await store.save_record(tx, before.without_file(file_id))
+    if not await store.find_records_with(tx, file_id):  # no other version has it
+        contents.drop(tx, file_id)
+    return after
 
 
 async def submit_record(tx: Tx, *, record_id: str, etag: str, by: Caller) -> Record:
