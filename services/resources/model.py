@@ -347,9 +347,10 @@ class Facet(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """A page of a search; `total_size` and `facets` are counted up to store.COUNTED records."""
+    """A page of a search. `is_complete`: every record was looked at that could have matched."""
 
     results: tuple[SearchResult, ...]
     next_page_token: str
     total_size: int
     facets: tuple[Facet, ...]
+    is_complete: bool

@@ -4,6 +4,8 @@ A word counts where it stands: a title says what a record is, keywords and creat
 mentions much. So `Entry` has three lists, each with the one before: `title`, `strong`, `words`.
 """
 
+import functools
+import hashlib
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
@@ -23,13 +25,16 @@ _analyser = Analyser(vocabularies.spellings("places"))
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """A record as it is searched; `words` holds its filters too. `order`: the later published, the higher."""
+    """A record as it is searched; `words` holds its filters too. `order`: the later published, the higher.
+
+    Words are their `number`s: a third of the bytes, so that the index of a large bank stays in memory.
+    """
 
     record_id: str
     order: int
-    title: tuple[str, ...]
-    strong: tuple[str, ...]
-    words: tuple[str, ...]
+    title: tuple[int, ...]
+    strong: tuple[int, ...]
+    words: tuple[int, ...]
     facets: str  # the values of all filters in one text, so that equal records are counted together
 
 
@@ -48,11 +53,22 @@ def entry(record: Record, *, order: int) -> Entry:
     return Entry(
         record_id=record.record_id,
         order=order,
-        title=tuple(sorted(title)),
-        strong=tuple(sorted(strong)),
-        words=tuple(sorted(words | terms)),
+        title=numbers(title),
+        strong=numbers(strong),
+        words=numbers(words | terms),
         facets="|".join(",".join(values[name]) for name in FILTERS),
     )
+
+
+@functools.lru_cache(maxsize=50_000)
+def number(word: str) -> int:
+    """32 bits, as BSON has them. Of a bank's 100,000 different words, one in 40,000 shares another's number."""
+    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=4).digest(), signed=True)
+
+
+def numbers(words: Iterable[str]) -> tuple[int, ...]:
+    """In their own order."""
+    return tuple(sorted(map(number, words)))
 
 
 def filter_term(name: str, value: str) -> str:

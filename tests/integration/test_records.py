@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from services.resources import store
 from services.resources.worker import ResourcesWorker
 from tests.support import (
     NO_ID,
@@ -260,6 +261,22 @@ async def test_where_a_word_stands_decides_the_order(resources: Service, publish
     for wrong in ("x", "MTIz", "OTox"):
         refused = await refusal(resources("SearchRecords", q="olives", page_token=wrong))
         assert (refused.reason, list(refused.violations)) == ("BAD_PAGE_TOKEN", ["page_token"])
+
+
+async def test_a_search_looks_at_so_many_and_says_so(
+    resources: Service, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [await publisher.published(title={"en": f"Fig {number}"}, creators=["Date Palm"]) for number in range(6)]
+    await publisher.published(title={"en": "Date"})
+    monkeypatch.setattr(store, "SEEN", 4)
+    cases: list[tuple[dict[str, Any], bool, int]] = [
+        ({"q": "fig"}, False, 4), ({"q": "date fig"}, False, 4), ({"q": "fig 3"}, True, 1), ({"q": ""}, False, 4),
+    ]  # fmt: skip
+    for question, complete, count in cases:
+        answer = await resources("SearchRecords", **question)
+        assert (answer.is_complete, answer.total_size, len(answer.results)) == (complete, count, count), question
+    newest = [one.record.record_id for one in (await resources("SearchRecords", q="fig date")).results]
+    assert newest == [one.record_id for one in made[:1:-1]]
 
 
 async def test_a_result_shows_where_the_words_are(resources: Service, publisher: Publisher) -> None:

@@ -1,6 +1,5 @@
 """Records, their curation and versions, and how they are found."""
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -10,7 +9,7 @@ import vocabularies
 from chassis import errors, money, pb
 from chassis.call import Caller
 from chassis.ids import new_id
-from chassis.paging import Page
+from chassis.paging import BadPageToken, Page, seal, unseal
 from chassis.tx import Tx
 from chassis.values import LocalizedText
 from participants import usecases as participants
@@ -87,22 +86,32 @@ async def list_records(
 
 async def search_records(tx: Tx, *, q: str, page_size: int, page_token: str, **filters: str) -> Found:
     """Raises paging.BadPageToken."""
+    size, behind = min(page_size or DEFAULT_FOUND, MOST_FOUND), _place(page_token)
     stems = search.question(q)
     terms = [search.filter_term(name, value) for name, value in filters.items() if value]
-    size = min(page_size or DEFAULT_FOUND, MOST_FOUND)
-    (records, token), counted = await asyncio.gather(
-        store.find_records(tx, stems=stems, terms=terms, page_size=size, page_token=page_token),
-        store.count_found(tx, stems=stems, terms=terms),
-    )
+    found = await store.find_entries(tx, stems=search.numbers(stems), terms=search.numbers(terms))
+    rows = [row for row in found.rows if (row.tier, row.age) > behind]
+    shown = rows[:size]
     return Found(
         results=tuple(
             SearchResult(record=replace(record, description=None), snippets=search.snippets(record, stems))
-            for record in records
+            for record in await store.get_records(tx, [row.record_id for row in shown])
         ),
-        next_page_token=token,
-        total_size=sum(count for _, count in counted),
-        facets=search.facets(counted),
+        next_page_token=seal(f"{shown[-1].tier}:{-shown[-1].age}") if len(rows) > size else "",
+        total_size=len(found.rows),
+        facets=search.facets(found.counted),
+        is_complete=found.complete,
     )
+
+
+def _place(token: str) -> tuple[int, int]:
+    """Tier and age behind which a page begins; all of an order are above zero. Raises BadPageToken."""
+    if not token:
+        return 0, -(1 << 62)
+    tier, _, order = unseal(token).partition(":")
+    if not (tier in ("0", "1", "2") and order.isdecimal() and len(order) <= 18):
+        raise BadPageToken
+    return int(tier), -int(order)
 
 
 # -- writing -------------------------------------------------------------------------------------------------------
