@@ -71,6 +71,12 @@ class FieldNotChangeable(InvalidArgument):
     en, ar = "{path} cannot be changed here", "لا يمكن تعديل {path} هنا"
 
 
+class CodeUnknown(InvalidArgument):
+    """The code is not in the vocabulary."""
+
+    en, ar = "{code} is not in the vocabulary {vocabulary}", "{code} ليس من مفردات {vocabulary}"
+
+
 class EndsBeforeItStarts(InvalidArgument):
     """The times are the wrong way round."""
 

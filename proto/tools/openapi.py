@@ -182,7 +182,10 @@ def _operation(schemas: Schemas, method: Method, verb: str, template: str) -> Js
     }
     if rule.body:
         operation["requestBody"] = _body(schemas, method, frozenset(bound))
-    answer = {"application/json": {"schema": schemas.ref(method.response, Use.ANSWER)}}
+    if method.response == "google.api.HttpBody":
+        answer: Json = {"text/calendar": {"schema": {"type": "string"}}}  # the only files that there are
+    else:
+        answer = {"application/json": {"schema": schemas.ref(method.response, Use.ANSWER)}}
     done = {
         "description": "Done.",
         "headers": {"x-request-id": {"$ref": "#/components/headers/RequestId"}},

@@ -39,12 +39,6 @@ class LineNotFound(errors.InvalidArgument):
     en, ar = "There is no line {line_id}", "لا يوجد بند {line_id}"
 
 
-class CodeUnknown(errors.InvalidArgument):
-    """The code is not in the vocabulary."""
-
-    en, ar = "{code} is not in the vocabulary {vocabulary}", "{code} ليس من مفردات {vocabulary}"
-
-
 class BelowCommitted(errors.FailedPrecondition):
     """A line cannot become less, or other, than what was promised of it."""
 

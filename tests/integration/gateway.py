@@ -37,7 +37,10 @@ class Gateway(Process):
             "GATEWAY_ACCESS_LOG": self.access_log,
             "GATEWAY_HEALTH_INTERVAL": "0.3",
             "GATEWAY_JWKS_SECONDS": "1",
-            **{name: f"127.0.0.1:{free_port()}" for name in ("MEMBERS_API", "MATCHING_API", "PORTAL_HTTP")},
+            **{
+                name: f"127.0.0.1:{free_port()}"
+                for name in ("MEMBERS_API", "MATCHING_API", "EVENTS_API", "PORTAL_HTTP")
+            },
         }
         environment = {f"WASL_{name}": str(value) for name, value in {**defaults, **settings}.items()}
         render = [sys.executable, str(ROOT / "deploy/envoy/render.py"), "--out", str(configuration)]

@@ -23,6 +23,7 @@ from tests.support import (
     Service,
     Who,
     all_at_once,
+    events_service,
     matching_service,
     members_service,
     refusal,
@@ -44,8 +45,13 @@ async def members(mongo_uri: str) -> AsyncIterator[Members]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def services(mongo_uri: str, members: Members) -> AsyncIterator[dict[str, Service]]:
     """By package."""
-    async with matching_service(mongo_uri, members) as matching:
-        yield {"wasl.members.v1": members, "wasl.matching.v1": matching, "wasl.log.v1": members}
+    async with matching_service(mongo_uri, members) as matching, events_service(mongo_uri, members) as events:
+        yield {
+            "wasl.members.v1": members,
+            "wasl.matching.v1": matching,
+            "wasl.events.v1": events,
+            "wasl.log.v1": members,
+        }
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

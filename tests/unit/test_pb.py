@@ -19,10 +19,13 @@ from hypothesis import strategies as st
 from chassis import pb
 from chassis.values import LocalizedText
 from participants import model as participants
+from services.events import model as convenings
+from services.matching import model as matching
 from services.members import model as members
 from tests.support import of
 from tests.unit import strategies
-from wasl.matching.v1 import matching_pb2
+from wasl.events.v1 import convenings_pb2, registrations_pb2
+from wasl.matching.v1 import matches_pb2, matching_pb2, postings_pb2
 from wasl.members.v1 import affiliations_pb2, events_pb2, members_pb2
 from wasl.type.v1 import localized_text_pb2
 
@@ -35,6 +38,12 @@ RESOURCES: list[tuple[type[Message], type[msgspec.Struct]]] = [
     (affiliations_pb2.Affiliation, members.Affiliation),
     (events_pb2.AffiliationSummary, members.Affiliation),
     (matching_pb2.Participant, participants.Participant),
+    (postings_pb2.Need, matching.Posting),
+    (postings_pb2.Offer, matching.Posting),
+    (postings_pb2.Line, matching.Line),
+    (matches_pb2.Match, matching.Match),
+    (convenings_pb2.Convening, convenings.Convening),
+    (registrations_pb2.Registration, convenings.Registration),
 ]
 
 profiles: st.SearchStrategy[Any] = strategies.message(members_pb2.PersonProfile.DESCRIPTOR)
@@ -125,6 +134,8 @@ def missing(descriptor: Descriptor, struct: type[Any]) -> typing.Iterator[str]:
         if field_behavior_pb2.INPUT_ONLY in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]:
             continue
         name = "version" if field.name == "etag" else field.name
+        if isinstance(getattr(struct, name, None), property):
+            continue
         if name not in hints:
             yield field.full_name
             continue

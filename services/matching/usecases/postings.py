@@ -16,7 +16,6 @@ from participants.model import NotActingFor
 from services.matching import store
 from services.matching.model import (
     NOT_FOUND,
-    CodeUnknown,
     Line,
     Posting,
     PostingState,
@@ -69,7 +68,7 @@ def _line(path: str, given: dict[str, Any]) -> Line:
     line = msgspec.convert({**given, "line_id": given["line_id"] or new_id()}, Line)
     for vocabulary, field in (("help", "help_code"), ("units", "unit_code"), ("places", "place_code")):
         if given[field] and vocabularies.find(vocabulary, given[field]) is None:
-            raise CodeUnknown(field=f"{path}.{field}", code=given[field], vocabulary=vocabulary)
+            raise errors.CodeUnknown(field=f"{path}.{field}", code=given[field], vocabulary=vocabulary)
     if line.start_time and line.end_time and line.end_time <= line.start_time:
         raise errors.EndsBeforeItStarts(field=f"{path}.end_time")
     if line.note:
