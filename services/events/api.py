@@ -13,12 +13,12 @@ from chassis.logservice import EventLog
 from services.events.usecases import calendars, convenings, seats
 from wasl.events.v1 import calendars_pb2 as c
 from wasl.events.v1 import convenings_pb2 as m
+from wasl.events.v1 import convenings_pb2_grpc
 from wasl.events.v1 import registrations_pb2 as r
-from wasl.events.v1 import service_pb2_grpc
 from wasl.log.v1 import log_pb2_grpc
 
 
-class Events(service_pb2_grpc.EventsServiceServicer):
+class Events(convenings_pb2_grpc.EventsServiceServicer):
     """One method for each RPC of the contract, in its order."""
 
     def __init__(self, app: App) -> None:
@@ -89,5 +89,5 @@ class Events(service_pb2_grpc.EventsServiceServicer):
 
 def register(app: App, server: Any) -> None:
     """Adds this process's services to a server."""
-    service_pb2_grpc.add_EventsServiceServicer_to_server(Events(app), server)
+    convenings_pb2_grpc.add_EventsServiceServicer_to_server(Events(app), server)
     log_pb2_grpc.add_EventLogServiceServicer_to_server(EventLog(app), server)
