@@ -2,7 +2,7 @@
 
 A word is normalised (compatibility forms, marks, one shape for each letter, European digits), then a phrase that is
 another spelling of something becomes its code, and what is left is stemmed: Arabic lightly, with a table of families
-whose plurals are broken; English by Snowball's stemmer. Measured on tests/unit/search_set.toml (test_text.py).
+whose plurals are broken; English by Snowball's stemmer. Measured on tests/unit/search_set/ (test_text.py).
 """
 
 import functools
