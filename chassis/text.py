@@ -65,9 +65,10 @@ def _word(found: str) -> str:
 
 # -- Arabic --------------------------------------------------------------------------------------------------------
 _ARTICLE = re.compile("^[وف]?(?:[بك]?ال|لل)(?=...)(?:ال(?=...))?")  # the second in الالتحاق, as التحاق loses its own
+_ATTACHED = re.compile("^(?:و(?=...)|[بل](?=ت..)|[فبكل](?=.....))")  # of roots, few begin with بت or لت
 _PRONOUNS = ("هما", "كما", "ها", "هم", "هن", "كم", "نا")
 _FEMININE = ("تين", "تان", "ات")  # with ة where there is one
-_ENDINGS = ("ات", "ون", "ين", "ان", "يه", "ه", "ي", "ا")
+_ENDINGS = ("ات", "ون", "ين", "ان", "ه", "ي", "ا")
 _LONGEST = 40  # letters of a word that is stemmed; what is longer is no word
 
 
@@ -129,8 +130,7 @@ def _stem_arabic(word: str) -> str:
     # Of a word that nobody listed, what looks attached goes whether it is or not, so that all its forms stay one.
     word = _ARTICLE.sub("", word)
     *_, stem = _shorter(word[1:] if word[0] == "و" and len(word) >= 5 else word)
-    attached = (stem[0] == "و" and len(stem) >= 4) or (stem[0] in "فبكل" and len(stem) >= 6)
-    return stem[1:] if attached else stem
+    return _ATTACHED.sub("", stem)
 
 
 # -- stems ---------------------------------------------------------------------------------------------------------

@@ -48,6 +48,8 @@ tokens = ANALYSER.tokens
         "جامعة جامعات جامعي جامعية بجامعتهم",
         "التحاق الالتحاق والالتحاق بالتحاق",
         "صيانة وصيانة الصيانة والصيانة بالصيانة",
+        "ترجمة الترجمة لترجمة وبترجمة وترجمات",
+        "إنكليزي إنجليزية الإنكليزية بالإنجليزية",
         "مؤقت مؤقتة مؤقتون المؤقتين",
         "مسؤول مسئول المسؤولين",
         "لوحة ألواح لوحات",
@@ -103,7 +105,7 @@ def test_the_table_of_words_says_each_form_once() -> None:
 
 @pytest.mark.parametrize("form", normalise(words.ARABIC).replace("|", " ").split())
 def test_a_word_of_the_table_is_one_with_what_is_attached(form: str) -> None:
-    other_words = {"والدين", "وصفي", "وصفيه"}  # parents, descriptive: not "and religion", "and of a class"
+    other_words = {"والدين", "وصفي"}  # parents, descriptive: not "and religion", "and of a class"
     attached = [f"ال{form}", f"وال{form}", f"بال{form}", *([f"و{form}", f"ل{form}"] if len(form) > 3 else [])]
     assert {tuple(tokens(one)) for one in attached if one not in other_words} == {tuple(tokens(form))}
 
@@ -253,8 +255,15 @@ def measured(half: str) -> tuple[float, float]:
     return right / found, right / wanted
 
 
-@pytest.mark.parametrize("half", ["tuning"])
-def test_precision_and_recall(half: str) -> None:
+@pytest.mark.parametrize(
+    ("half", "least_precision", "least_recall"),
+    [
+        ("tuning", 0.96, 0.98),  # measured: 0.975, 0.996
+        ("held_out", 0.97, 0.97),  # measured: 0.990, 0.990; 0.988, 0.971 on the first held-out half (docs/adr/0024)
+    ],
+)
+def test_precision_and_recall(half: str, least_precision: float, least_recall: float) -> None:
     precision, recall = measured(half)
-    assert precision >= 0.96
-    assert recall >= 0.98
+    assert precision >= least_precision
+    assert recall >= least_recall
+    assert len(read(half)["queries"]) >= 120
