@@ -198,13 +198,11 @@ class Analyser:
 
     def _spelled(self, said: list[str], at: int) -> tuple[int, str]:
         """How many words from `at` on are one phrase, and its code; the longest phrase wins, 0 for none."""
-        best, code = 0, ""
         for first in _unattached(said[at]):
-            for length in range(min(self._longest.get(first, 0), len(said) - at), best, -1):
-                if known := self._codes.get((first, *said[at + 1 : at + length])):
-                    best, code = length, known
-                    break
-        return best, code
+            for length in range(min(self._longest.get(first, 0), len(said) - at), 0, -1):
+                if code := self._codes.get((first, *said[at + 1 : at + length])):
+                    return length, code
+        return 0, ""
 
 
 def _said(text: str) -> list[str]:

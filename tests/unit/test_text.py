@@ -167,7 +167,7 @@ def test_a_token_tells_where_it_stands() -> None:
 
 
 LETTERS = "ابتثجحخدذرزسشصضطظعغفقكلمنهويأإآةىؤئء"
-MARKS = "\u064b\u064e\u0650\u0651\u0652\u0670\u0640\u06d6\u06e1\u200b\u200c\u200f\u202b\ufeff"
+MARKS = "\u064b\u064e\u0650\u0651\u0652\u0670\u0640\u06d6\u06e1\u200b\u200c\u200f\u202b\ufeff\ufe76\ufe77"
 ARABIC = st.text(LETTERS + " ", max_size=60)
 SENTENCES = [text for half in ("tuning", "held_out") for text in read(half)["sentences"].values()]
 TEXTS = ARABIC | st.sampled_from(SENTENCES) | st.text(LETTERS + "abcé's.,1٢٫٬ـَ" + MARKS, max_size=60)
