@@ -3,7 +3,6 @@
 import functools
 import pathlib
 import sys
-import time
 import tomllib
 import unicodedata
 from typing import Any
@@ -233,9 +232,8 @@ def test_marks_tatweel_and_what_is_not_seen_change_nothing(text: str, data: st.D
     "text", ["هاها", "ال", "و", "لل", "ات", "a'", "1,111", ",111", "ﷺ", "\u064b", "Deir ez-", "دير ", "ef ", "ا\u0654"]
 )
 def test_a_long_text_takes_time_by_its_length(text: str) -> None:
-    began = time.perf_counter()
-    ANALYSER.analyse(text * (100_000 // len(text)))
-    assert time.perf_counter() - began < 5  # it is 0.1 to 1; all with all would take minutes
+    """All with all would take minutes, and the test's time-out would end it."""
+    assert isinstance(tokens(text * (100_000 // len(text))), list)
 
 
 @pytest.mark.parametrize("text", ["", " ", "'", "''s", "'s", "،؛؟", "\ud800", "\x00", "👩‍🏫", chr(sys.maxunicode), "_"])
