@@ -74,6 +74,7 @@ class Stack(contextlib.ExitStack):
             "WASL_GATEWAY_ADMIN_PORT": str(free_port()),
             "WASL_MEMBERS_API": f"127.0.0.1:{members}",
             "WASL_MATCHING_API": f"127.0.0.1:{free_port()}",  # nobody: it is not asked
+            "WASL_EVENTS_API": f"127.0.0.1:{free_port()}",
             "WASL_PORTAL_HTTP": f"127.0.0.1:{free_port()}",
             "WASL_GATEWAY_WRITES_PER_MINUTE": "1000000000",
             "WASL_GATEWAY_SIGN_IN_PER_MINUTE": "1000000000",

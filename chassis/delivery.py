@@ -47,7 +47,8 @@ def next_life(consumer: str, handler: str, delivery: Delivery, error: Exception)
     """The message that takes a failed delivery's place. `handler` is the event type that names the queue."""
     message, home = delivery.message, f"{consumer}.{handler}"
     headers = topology.own_headers(message.headers)
-    attempt = int(headers.get("wasl-attempt", 0)) + 1
+    known = headers.get("wasl-attempt", 0)  # anybody who may publish could have written it
+    attempt = (known if isinstance(known, int) and 0 <= known < MAX_ATTEMPTS else 0) + 1
     headers |= {
         "wasl-attempt": attempt,
         "wasl-queue": home,

@@ -47,7 +47,7 @@ class _Envelope(msgspec.Struct, kw_only=True):
     type: str
     subject: _Named
     time: Annotated[datetime.datetime, msgspec.Meta(tz=True)]
-    sequence: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,18}$")]  # what a 64 bit number holds
+    sequence: Annotated[str, msgspec.Meta(pattern="^0*[1-9][0-9]{0,17}$")]  # from 1 on, what a 64 bit number holds
     dataschema: str
     data: dict[str, Any]
     correlationid: str = ""
@@ -118,8 +118,8 @@ def decode(body: bytes | str) -> Event:
     try:
         envelope = _decoder.decode(body)
         kind, expected = _kind(envelope.dataschema)
-        if expected != envelope.type:
-            raise Invalid(f"{envelope.type} is not {envelope.dataschema}")
+        if (expected, f"/wasl/{source_service(kind)}") != (envelope.type, envelope.source):
+            raise Invalid(f"{envelope.type} of {envelope.source} is not {envelope.dataschema}")
         return Event(
             id=envelope.id,
             source=envelope.source,

@@ -47,9 +47,9 @@ def text(name: str) -> Any:
     return TEXT[name][LANGUAGE.startswith("ar")]
 
 
-def printable(told: str) -> str:
+def printable(told: object) -> str:
     """On one line, without what would command the operator's terminal: whoever may publish could have written it."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", told)
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", str(told))
 
 
 class Parked(msgspec.Struct, frozen=True):
@@ -104,7 +104,8 @@ def replay(publisher: Publisher, one: Parked) -> bool:
 
 
 def show(one: Parked) -> None:
-    body = one.message.body.decode(errors="replace")
+    body = one.message.body
+    body = body if isinstance(body, str) else body.decode(errors="replace")
     with contextlib.suppress(ValueError):  # which may be why it is here
         body = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     fields = (one.id, one.consumer, one.event_type, one.attempts, one.since, one.reason)

@@ -47,6 +47,7 @@ class Relay(DependencyProvider):  # type: ignore[misc]
         self._stream: Any = None
         self._unheard = 0  # entries that were relayed since the stream was opened
         self._stopping = False
+        self._thread: Any = None
 
     # -- life cycle, as Nameko calls it ----------------------------------------------------------------------------
     def setup(self) -> None:
@@ -60,7 +61,8 @@ class Relay(DependencyProvider):  # type: ignore[misc]
     def stop(self) -> None:
         self._stopping = True
         with green.Timeout(self.publisher.timeout, False):
-            self._thread.wait()
+            if self._thread is not None:  # stopped before it was started
+                self._thread.wait()
         self.publisher.close()
 
     kill = stop

@@ -1,8 +1,9 @@
 """The one analyser of Arabic and English for every search: words as they are compared, whatever their form or spelling.
 
-A word is normalised (compatibility forms, marks, one shape for each letter, European digits), then a phrase that is
-another spelling of something becomes its code, and what is left is stemmed: Arabic lightly, with a table of families
-whose plurals are broken; English by Snowball's stemmer. Measured on tests/unit/search_set.toml (test_text.py).
+A text is normalised letter by letter, so that all encodings and spellings of a letter are one. Then a phrase that is
+another spelling of something becomes its code, words that no search is about go, and what is left is stemmed: Arabic
+lightly and with the families of chassis/words.py, English by Snowball's stemmer. docs/adr/0024 has the reasons;
+tests/unit/test_text.py measures how well it finds on tests/unit/search_set/.
 """
 
 import functools
@@ -13,131 +14,196 @@ from collections.abc import Iterator, Mapping
 import msgspec
 import Stemmer
 
-# Letters and digits, with what may stand on them or between them: marks, tatweel, joiners, directions.
-_MARK = "\u0300-\u036f\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06ed\u200b-\u200f\u202a-\u202e"
-_MARK += "\u2066-\u2069"
-_WORD = re.compile(rf"[^\W_](?:[^\W_]|[{_MARK}])*")
-_MARKS = re.compile(f"[{_MARK}]+")
-_ONE_SHAPE = str.maketrans("أإآٱىیېةہھکؤئ٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "اااايييهههكوي" + "0123456789" * 2)
-_ARABIC = re.compile("[\u0621-\u064a]")
-
-_english = Stemmer.Stemmer("english")
+from chassis import words
+from chassis.values import LocalizedText
 
 
 class Token(msgspec.Struct, frozen=True):
-    """What is compared, and where it stands in the text: `text[start:end]`."""
+    """What is compared, and where it stands in the text: `text[start:end]`, with the marks on its last letter."""
 
     text: str
     start: int
     end: int
 
 
-@functools.lru_cache(maxsize=50_000)
-def normalise(word: str) -> str:
-    """A word in its one spelling; the same for every way to write its letters."""
-    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", word))
-    plain = _MARKS.sub("", unicodedata.normalize("NFKD", plain.translate(_ONE_SHAPE))).casefold()
-    return unicodedata.normalize("NFKC", plain).translate(_ONE_SHAPE)
+# -- letters -------------------------------------------------------------------------------------------------------
+# Decomposition has taken hamza and madda off their letters, and has turned presentation forms into plain ones.
+_ONE_SHAPE = str.maketrans("ٱىیېۍێةہھەۃکڪ٫٬’‘ʼʻʾʿ`", "اييييي" + "ههههه" + "كك.,'''''''", "\u0640\u06e5\u06e6")
+_NOT_WRITTEN = {"Mn", "Me", "Cf"}  # marks, zero-width and bidi controls
+
+
+class _Letters(dict[str, str]):
+    """What each character becomes: nothing, one letter or several; worked out when it is first met."""
+
+    def __missing__(self, char: str) -> str:
+        found = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
+        if len(found) > 1:
+            found = found.strip()  # a mark that stands alone is decomposed into a space with the mark
+        written = (one for one in found.translate(_ONE_SHAPE) if unicodedata.category(one) not in _NOT_WRITTEN)
+        self[char] = "".join(str(unicodedata.decimal(one, one)) for one in written)
+        return self[char]
+
+
+_letters = _Letters()
+
+
+def normalise(text: str) -> str:
+    """A text in its one spelling, without marks and in lower case; the same for every way to encode its letters."""
+    return "".join([_letters[char] for char in text])
+
+
+# In normalised text: 1,250; Arabic letters, without what else is glued to them in بـIdlib and ٢٠٢٦م; any other word.
+_ARABIC = "\u0620-\u064a\u066e-\u06d3\u06d5\u06ee\u06ef\u06fa-\u06fc\u06ff"
+_WORD = re.compile(rf"\d{{1,3}}(?:,\d{{3}})+(?!\d)|[{_ARABIC}]+|[^\W_{_ARABIC}]+(?:'[^\W_{_ARABIC}]+)*")
+_IS_ARABIC = re.compile(f"[{_ARABIC}]")
+
+
+def _word(found: str) -> str:
+    """Without separators of thousands, the English possessive, and apostrophes: Dar'a is Dara."""
+    return found.replace(",", "").removesuffix("'s").replace("'", "")
 
 
 # -- Arabic --------------------------------------------------------------------------------------------------------
-# Families whose plural is broken, or whose stem would meet another word's; the first form is the token.
-_FAMILIES = """
-مدرسي مدرسيه | محو | الكتروني الكترونيه الكترونيا
-مدرسه مدارس مدرستين مدرستان | مدرس مدرسين مدرسون مدرسات | كتاب كتب كتابين كتابان | مكتبه مكتبات | كاتب كتبه
-طالب طلاب طلبه طالبه طالبات | تلميذ تلاميذ تلامذه تلميذه | طفل اطفال طفله | معلم معلمه معلمين معلمون معلمات
-ورشه ورش ورشات | درس دروس | منهج مناهج منهاج | قريه قري قريتين | مدينه مدن | مركز مراكز | صف صفوف | حقيبه حقايب
-مقعد مقاعد | جهاز اجهزه | حاسوب حواسيب | مخبر مخابر مختبر مختبرات | برنامج برامج | مشروع مشاريع مشروعات
-فريق فرق | معهد معاهد | علم علوم | كرسي كراسي | لوح الواح | قلم اقلام | دفتر دفاتر | خيمه خيام خيم
-شاب شباب شبان | امراه نساء نسا | بنت بنات | فتاه فتيات | خبير خبراء خبرا خبره خبرات | مدير مدراء مدرا مديرين
-نشاط انشطه نشاطات | منطقه مناطق | محافظه محافظات | سنه سنوات سنين | عام اعوام | يوم ايام | شهر اشهر شهور
-لغه لغات | ماده مواد | مبني مباني ابنيه | غرفه غرف | جدار جدران | سقف اسقف سقوف | نافذه نوافذ | بءر ابار
-خزان خزانات | حافله حافلات باص باصات | طريق طرق | شخص اشخاص | انسان ناس | عايله عايلات اسره اسر | ولد اولاد
-ام امهات | اب اباء ابا | نازح نازحين نازحون | متطوع متطوعين متطوعون متطوعه متطوعات | مرشد مرشدين مرشده
-طبيب اطباء اطبا | عامل عمال عاملين | شريك شركاء شركا | لاجي لاجيين لاجيون | مانح مانحين مانحون | منظمه منظمات
-جمعيه جمعيات | جامعه جامعات | كليه كليات | ندوه ندوات | موتمر موتمرات | دوره دورات | امتحان امتحانات
-سوال اسيله | دليل ادله | تقرير تقارير | بحث بحوث ابحاث | فكره افكار | هدف اهداف | حاجه حاجات احتياج احتياجات
-عرض عروض | صعوبه صعوبات | لعبه العاب لعب | قصه قصص | صوره صور | خريطه خرايط | تجربه تجارب | اداه ادوات
-وسيله وسايل | روضه رياض روضات | حضانه حضانات | مخيم مخيمات | بلده بلدات | حي احياء احيا
-"""
-_FAMILY = {
-    form: forms.split()[0]
-    for line in _FAMILIES.strip().splitlines()
-    for forms in line.split("|")
-    for form in forms.split()
-}
-_ARTICLES = ("وبال", "فبال", "وكال", "ولل", "فلل", "وال", "بال", "كال", "فال", "لل", "ال")
-_PROCLITICS = ("و", "ف", "ب", "ك", "ل", "وب", "ول", "فل")
-_SUFFIXES = ("هما", "ها", "هم", "هن", "نا", "كم", "ان", "ات", "ون", "ين", "يه", "ه", "ي")
+_ARTICLE = re.compile("^[وف]?(?:[بك]?ال|لل)(?=...)(?:ال(?=...))?")  # the second in الالتحاق, as التحاق loses its own
+_ATTACHED = re.compile("^(?:و(?=...)|[بل](?=ت..)|[فبكل](?=.....))")  # of roots, few begin with بت or لت
+_PRONOUNS = ("هما", "كما", "ها", "هم", "هن", "كم", "نا")
+_FEMININE = ("تين", "تان", "ات")  # with ة where there is one
+_ENDINGS = ("ات", "ون", "ين", "ان", "ه", "ي", "ا")
+_LONGEST = 40  # letters of a word that is stemmed; what is longer is no word
 
 
-def _bare(word: str) -> Iterator[str]:
-    """The word, and what it may be without article and proclitics; the likelier first."""
+def _off(endings: tuple[str, ...], word: str, least: int = 3) -> str:
+    """The word without the first of these endings that it has; the word if fewer than `least` letters would remain."""
+    ending = next((one for one in endings if word.endswith(one) and len(word) - len(one) >= least), "")
+    return word[: len(word) - len(ending)]
+
+
+def _off_hamza(word: str) -> str:
+    """Hamza at the end of خبراء is mostly left out where people type."""
+    return word[:-1] if word.endswith("اء") else word
+
+
+def _unattached(word: str) -> tuple[str, ...]:
+    """The word, and what it may be without "and", "so", "in", "as" and "for" before it; the likelier first."""
+    found = [word]
+    if word[0] in "وف":
+        found.append(word[1:])
+    for attached in tuple(found):
+        if attached[:1] in tuple("بكل"):
+            found.append(attached[1:])
+        if attached.startswith("لل"):  # the article's first letter is not written after "for"
+            found.append("ال" + attached[2:])
+    return tuple(one for one in found if one is word or len(one) >= 2)
+
+
+def _shorter(word: str) -> Iterator[str]:
+    """What the word may be with ever fewer endings; the last one is its stem if no family knows any of them."""
+    word = _off_hamza(word)
     yield word
-    for article in _ARTICLES:
-        if word.startswith(article) and len(word) - len(article) >= 2:
-            yield word[len(article) :]
-            break
-    for proclitic in _PROCLITICS:
-        if word.startswith(proclitic) and len(word) - len(proclitic) >= 2:
-            yield word[len(proclitic) :]
+    if (owned := _off(_PRONOUNS, word, 2)) != word:
+        yield owned
+        if owned.endswith("ت"):  # مدرستهم
+            yield owned[:-1] + "ه"
+        word = _off(_PRONOUNS, word)
+        word = word[:-1] if word.endswith(("اء", "او")) else word  # شركاؤهم
+        word = word if word.endswith("ات") else _off(("ت",), word, 4)
+        yield word
+    elif word.endswith(("ته", "تي")):
+        yield word[:-2] + "ه"
+    if (alone := _off(_FEMININE, word, 2)) != word:
+        yield alone + "ه"
+        word = _off(_FEMININE, word, 4)
+        yield word
+    while (short := _off(_ENDINGS, word)) != word:
+        word = _off_hamza(short)
+        yield word
+        yield word + "ه"  # جامعات and جامعي are of جامعة
+    yield word
 
 
 def _stem_arabic(word: str) -> str:
-    for bare in _bare(word):
-        if family := _FAMILY.get(bare):
-            return family
-    article = next((one for one in _ARTICLES if word.startswith(one) and len(word) - len(one) >= 2), "")
-    bare = word[len(article) :]
-    if not article and bare.startswith("و") and len(bare) >= 5:
-        bare = bare[1:]
-    while suffix := next((one for one in _SUFFIXES if bare.endswith(one) and len(bare) - len(one) >= 3), ""):
-        bare = bare[: -len(suffix)]
-        if family := _FAMILY.get(bare):
-            return family
-    return bare
+    for bare in _unattached(word):
+        for one in (bare, bare.removeprefix("ال")):
+            for form in _shorter(one):
+                if family := _ARABIC_FAMILIES.get(form):
+                    return family
+    # Of a word that nobody listed, what looks attached goes whether it is or not, so that all its forms stay one.
+    word = _ARTICLE.sub("", word)
+    *_, stem = _shorter(word[1:] if word[0] == "و" and len(word) >= 5 else word)
+    return _ATTACHED.sub("", stem)
+
+
+# -- stems ---------------------------------------------------------------------------------------------------------
+def _families(table: str) -> dict[str, str]:
+    """Token by form; of a form that is in two families, that of the first."""
+    found: dict[str, str] = {}
+    for family in table.replace("\n", "|").split("|"):
+        for form in (forms := normalise(family).split()):
+            found.setdefault(_off_hamza(form), forms[0])
+    return found
+
+
+_ARABIC_FAMILIES, _ENGLISH_FAMILIES = _families(words.ARABIC), _families(words.ENGLISH)
+_FUNCTION = frozenset(normalise(words.FUNCTION).split())
+_english = Stemmer.Stemmer("english")
 
 
 @functools.lru_cache(maxsize=50_000)
-def stem(word: str) -> str:
-    """Of a normalised word."""
-    return _stem_arabic(word) if _ARABIC.search(word) else _english.stemWord(word)
+def _stem_known(word: str) -> str:
+    if _IS_ARABIC.match(word):
+        return _stem_arabic(word)
+    word = _ENGLISH_FAMILIES.get(word, word)
+    return str(_english.stemWord(word)) if word.isascii() else word
+
+
+def _stem(word: str) -> str:
+    return _stem_known(word) if len(word) <= _LONGEST else word
 
 
 # -- the analyser --------------------------------------------------------------------------------------------------
 class Analyser:
-    """`spellings`: code by phrase, as it is written in whatever language; a code is found by each of its phrases."""
+    """`spellings`: code by phrase, in whatever language; a text that has the phrase has the code as its token, in lower
+    case, in place of the phrase's words. Of two phrases that are one once they are normalised, the later counts."""
 
     def __init__(self, spellings: Mapping[str, str]) -> None:
-        self._codes: dict[tuple[str, ...], str] = {}
-        for phrase, code in spellings.items():
-            words = tuple(_without_article(normalise(found[0])) for found in _WORD.finditer(phrase))
-            self._codes.setdefault(words, normalise(code))
+        self._codes = {tuple(_said(phrase)): normalise(code) for phrase, code in spellings.items()}
         self._longest: dict[str, int] = {}  # words of the longest phrase, by its first word
-        for words in self._codes:
-            self._longest[words[0]] = max(len(words), self._longest.get(words[0], 0))
+        for first, *rest in filter(None, self._codes):
+            self._longest[first] = max(1 + len(rest), self._longest.get(first, 0))
+
+    def tokens(self, text: str) -> list[str]:
+        """What of a text is compared, in its order."""
+        return [token.text for token in self.analyse(text)]
+
+    def tokens_of(self, text: LocalizedText) -> list[str]:
+        """Of all its languages, one after the other."""
+        return self.tokens(text.ar) + self.tokens(text.en)
 
     def analyse(self, text: str) -> list[Token]:
-        """The tokens of a text in its order."""
-        found = [(normalise(one[0]), one.start(), one.end()) for one in _WORD.finditer(text)]
-        words = [word for word, _, _ in found]
-        tokens, at = list[Token](), 0
-        while at < len(found):
-            length, code = self._spelled(words, at)
-            end = found[at + max(length, 1) - 1][2]
-            tokens.append(Token(code if length else stem(words[at]), found[at][1], end))
+        """The tokens of a text in its order. A text of nothing but function words keeps them."""
+        letters = [_letters[char] for char in text]
+        origin = [at for at, some in enumerate(letters) for _ in some]  # by place in the normalised text
+        origin.append(len(text))
+        found = list(_WORD.finditer("".join(letters)))
+        said = [_word(one[0]) for one in found]
+        tokens, function, at = list[Token](), list[Token](), 0
+        while at < len(said):
+            length, code = self._spelled(said, at)
+            first, last = found[at].start(), found[at + max(length, 1) - 1].end()
+            # Up to the next letter, for the marks on the last one; unless one character holds both, as in ﷺ.
+            token = Token(code or _stem(said[at]), origin[first], max(origin[last], origin[last - 1] + 1))
+            (function if not code and said[at] in _FUNCTION else tokens).append(token)
             at += max(length, 1)
-        return tokens
+        return tokens or function
 
-    def _spelled(self, words: list[str], at: int) -> tuple[int, str]:
+    def _spelled(self, said: list[str], at: int) -> tuple[int, str]:
         """How many words from `at` on are one phrase, and its code; the longest phrase wins, 0 for none."""
-        for first in map(_without_article, _bare(words[at])):
-            for length in range(min(self._longest.get(first, 0), len(words) - at), 0, -1):
-                rest = tuple(map(_without_article, words[at + 1 : at + length]))
-                if code := self._codes.get((first, *rest)):
+        for first in _unattached(said[at]):
+            for length in range(min(self._longest.get(first, 0), len(said) - at), 0, -1):
+                if code := self._codes.get((first, *said[at + 1 : at + length])):
                     return length, code
         return 0, ""
 
 
-def _without_article(word: str) -> str:
-    return word[2:] if word.startswith("ال") and len(word) > 4 else word
+def _said(text: str) -> list[str]:
+    return [_word(found[0]) for found in _WORD.finditer(normalise(text))]

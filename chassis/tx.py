@@ -8,7 +8,7 @@ import datetime
 import functools
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -43,9 +43,11 @@ class Tx:
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     # -- aggregates ------------------------------------------------------------------------------------------------
-    async def find(self, collection: str, query: Mapping[str, Any], kind: type[S]) -> S | None:
-        """The aggregate that matches, or None."""
-        document = await self.db[collection].find_one(query, session=self.session)
+    async def find(
+        self, collection: str, query: Mapping[str, Any], kind: type[S], *, sort: Sequence[tuple[str, int]] = ()
+    ) -> S | None:
+        """The aggregate that matches, the first in the order of `sort`; or None."""
+        document = await self.db[collection].find_one(query, session=self.session, sort=list(sort) or None)
         if document is None:
             return None
         self._clocks[document["_id"]] = document.get("at", 0)

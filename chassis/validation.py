@@ -142,18 +142,24 @@ def _undecodable(message: Descriptor, data: bytes) -> str:
 
 
 def refused_names(method: MethodDescriptor) -> Callable[[str], Violation | None]:
-    """For the names that the gateway found in a JSON body ("person.nope,~statement.ar"): the first to be refused.
+    """For the names that the gateway found in a write ("person.nope,~statement.ar,?person"): the first to be refused.
 
     Envoy's transcoder drops names that are no fields without a word, and names no field when a text is not UTF-8 ("~").
-    So the gateway's Lua filter lists the names, and here is who knows the messages.
+    It also lets the query ("?") of a write replace what the body says. So the gateway's Lua filter lists the names, and
+    here is who knows the messages.
     """
     body = method.GetOptions().Extensions[annotations_pb2.http].body
     nested = body not in ("", "*")
     message = method.input_type.fields_by_name[body].message_type if nested else method.input_type
+    of_the_body = {body, method.input_type.fields_by_name[body].camelcase_name} if nested else set()
 
     @functools.lru_cache(maxsize=1024)
     def first(listed: str) -> Violation | None:
         for name in filter(None, listed.split(",")):
+            if name.startswith("?"):
+                if body == "*" or name[1:].partition(".")[0] in of_the_body:
+                    return Violation(name[1:], "UNKNOWN_FIELD", *UNKNOWN)
+                continue  # the transcoder refuses what is no field
             path = name.removeprefix("~")
             shown = f"{body}.{path}" if nested else path
             if not _has(message, path.split(".")):

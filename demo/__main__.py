@@ -11,11 +11,13 @@ import statistics
 import sys
 import time
 from collections import Counter
+from collections.abc import Awaitable
 from typing import Any
 
 import httpx
 
 from demo.client import Client, Refused, sign_in, sign_up
+from demo.convening import a_workshop_fills_its_seats
 from demo.matching import a_need_finds_its_match
 from demo.organizations import GOVERNORATES, joining
 from demo.steps import Wrong, expect, refused, step, until_shown
@@ -146,13 +148,17 @@ async def story() -> None:
             speakers = await asyncio.gather(*(sign_up(http, "en", one, "a long demo password") for one in emails))
         refusals = await others_do_not(coordinator, speakers[0])
         waits, members = await the_network_joins(coordinator, list(speakers))
+
+        def up(name: str) -> Awaitable[Client]:
+            return sign_up(http, "en", f"{name}.{run}@wasl.example", "a long demo password")
+
+        def again(name: str) -> Awaitable[Client]:
+            return sign_in(http, "en", f"{name}.{run}@wasl.example", "a long demo password")
+
+        network, network_id = await a_need_finds_its_match(coordinator, up, again)
+        await a_workshop_fills_its_seats(network, network_id, up)
         shown = await the_view_is_exact(coordinator, members | {member_id})
         expect(refusals.isdisjoint(one["participantId"] for one in shown), "a refused applicant is a participant")
-        await a_need_finds_its_match(
-            coordinator,
-            lambda name: sign_up(http, "en", f"{name}.{run}@wasl.example", "a long demo password"),
-            lambda name: sign_in(http, "en", f"{name}.{run}@wasl.example", "a long demo password"),
-        )
         figures = await Client(http, "en").get("/v1/statistics")
 
     places = Counter(one.get("placeCode", "")[:4] for one in shown)

@@ -43,6 +43,15 @@ class Client:
         """A POST with a request_id, so that repeating it makes nothing twice. Raises Refused."""
         return await self._call("POST", path, json=body, params={"requestId": str(uuid.uuid4()), **query})
 
+    async def patch(self, path: str, body: dict[str, Any], **query: str) -> dict[str, Any]:
+        """Raises Refused."""
+        return await self._call("PATCH", path, json=body, params=query)
+
+    async def text(self, path: str) -> str:
+        """A file. Raises httpx.HTTPStatusError."""
+        answer = await self._http.get(path, headers=self._headers)
+        return answer.raise_for_status().text
+
     def speaking(self, language: str) -> "Client":
         """The same caller in another language."""
         other = Client(self._http, language)

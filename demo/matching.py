@@ -42,7 +42,8 @@ async def published(client: Client, noun: str, posting: dict[str, Any], organiza
 
 async def a_need_finds_its_match(
     coordinator: Client, sign_up: Callable[[str], Awaitable[Client]], sign_in: Callable[[str], Awaitable[Client]]
-) -> None:
+) -> tuple[Client, str]:
+    """Returns the network's client and its id."""
     print("\nA need finds its match · احتياج يجد من يلبّيه")
     names = ("network", "nour", "labs")
     with step("a teachers' network and two givers join; their own accounts act for them"):
@@ -101,6 +102,7 @@ async def a_need_finds_its_match(
     with step("an Arabic query in another spelling finds the need"):
         listed = await asking.get("/v1/needs", query="حقيبه علوم ادلب", pageSize=200)
         expect(need["needId"] in {one["needId"] for one in listed.get("needs", [])}, "it is not found")
+    return asking, network
 
 
 def proposal(need: dict[str, Any], offer: dict[str, Any], quantity: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a service does with the participants: keep them, show them, and ask whom a caller acts for."""
 
-from chassis import pb
+from chassis import events, pb
 from chassis.call import Caller
 from chassis.paging import Page
 from chassis.tx import Tx
@@ -11,7 +11,10 @@ from wasl.members.v1 import affiliations_pb2, events_pb2
 
 
 async def show_participant(tx: Tx, *, member: events_pb2.Member, version: int) -> None:
-    """Keep the newest public state of a member."""
+    """Keep the newest public state of a member. Raises events.Invalid for what is none."""
+    named = member.display_name.ar or member.display_name.en
+    if not (member.member_id and named and member.kind and member.HasField("join_time")):
+        raise events.Invalid("a member without id, name, kind or time")
     store.show_participant(
         tx,
         Participant(

@@ -23,6 +23,9 @@ from chassis.app import App
 from chassis.call import SECRET_HEADER
 from chassis.tx import Tx
 from chassis.worker import Worker, handlers
+from services.events import api as events_api
+from services.events import store as events_store
+from services.events.config import Config as EventsConfig
 from services.matching import api as matching_api
 from services.matching import store as matching_store
 from services.matching.config import Config as MatchingConfig
@@ -233,11 +236,29 @@ async def members_service(mongo_uri: str, database: str = "", **changed: Any) ->
 @contextlib.asynccontextmanager
 async def matching_service(mongo_uri: str, members: Members, **changed: Any) -> AsyncIterator[Service]:
     """A matching api that believes the tokens of `members`."""
+    config = _config(MatchingConfig, "matching", mongo_uri, members, changed)
+    async with _started(config, matching_store.migrate, matching_api.register, members) as service:
+        yield service
+
+
+@contextlib.asynccontextmanager
+async def events_service(mongo_uri: str, members: Members, **changed: Any) -> AsyncIterator[Service]:
+    """An events api that believes the tokens of `members`."""
+    config = _config(EventsConfig, "events", mongo_uri, members, changed)
+    async with _started(config, events_store.migrate, events_api.register, members) as service:
+        yield service
+
+
+def _config(kind: Any, service: str, mongo_uri: str, members: Members, changed: dict[str, Any]) -> Any:
     known = {"mongo_uri": mongo_uri, "database": new_database(), "service_secret": SECRET}
-    config = MatchingConfig(service="matching", members_address=members.address, **{**known, **changed})
-    app = App(config, mongo.client(mongo_uri))
-    await matching_store.migrate(app.db)
-    running = await server.start(app, matching_api.register, load_keys=members_api.load_keys(members.app))
+    return kind(service=service, members_address=members.address, **{**known, **changed})
+
+
+@contextlib.asynccontextmanager
+async def _started(config: Any, migrate: Any, register: Any, members: Members) -> AsyncIterator[Service]:
+    app = App(config, mongo.client(config.mongo_uri))
+    await migrate(app.db)
+    running = await server.start(app, register, load_keys=members_api.load_keys(members.app))
     async with _serving(app, running) as channel:
         yield Service(app, running, channel)
 

@@ -95,7 +95,23 @@ local function names_in(text, is_clean)
   return table.concat(names, ",")
 end
 
+-- The names in the query of a write, as "?name": the transcoder would let them replace what the body says, and a
+-- password in an address is in logs and histories.
+local function asked_in(headers)
+  local query = headers:get(":method") ~= "GET" and (headers:get(":path") or ""):match("%?([^#]*)")
+  local names = {}
+  for pair in (query or ""):sub(1, MOST_BYTES):gmatch("[^&]+") do
+    local name = pair:match("^[^=]*"):gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
+    names[#names + 1] = "?" .. name:gsub("[^%w_.]", function(byte) return string.format("%%%02X", byte:byte()) end)
+  end
+  return table.concat(names, ",")
+end
+
 function envoy_on_request(handle)
+  local asked = asked_in(handle:headers())
+  if asked ~= "" then
+    handle:headers():replace("x-wasl-fields", asked)
+  end
   local body = handle:body()
   if not body then
     return
@@ -110,6 +126,7 @@ function envoy_on_request(handle)
     if not is_clean then
       body:setBytes((text:gsub("[\128-\255]", "?")))  -- as long as before
     end
+    names = asked == "" and names or names .. "," .. asked
     handle:headers():replace("x-wasl-fields", names)  -- a handle from before body() would be dead by now
   else
     body:setBytes("{")  -- the transcoder's refusal of this is the right one for all that is no JSON

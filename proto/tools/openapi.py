@@ -182,18 +182,33 @@ def _operation(schemas: Schemas, method: Method, verb: str, template: str) -> Js
     }
     if rule.body:
         operation["requestBody"] = _body(schemas, method, frozenset(bound))
-    answer = {"application/json": {"schema": schemas.ref(method.response, Use.ANSWER)}}
+    if method.response == "google.api.HttpBody":
+        answer: Json = {"text/calendar": {"schema": {"type": "string"}}}  # the only files that there are
+    else:
+        answer = {"application/json": {"schema": schemas.ref(method.response, Use.ANSWER)}}
     done = {
         "description": "Done.",
         "headers": {"x-request-id": {"$ref": "#/components/headers/RequestId"}},
         "content": answer,
     }
-    statuses = _statuses(verb, level, bool(bound), bool(rule.body))
+    statuses = _statuses(verb, level, bool(bound) or _names_others(contract, method.request), bool(rule.body))
     operation["responses"] = {
         "200": done,
         **{str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses},
     }
     return operation
+
+
+def _names_others(contract: Contract, name: str) -> bool:
+    """Does a message name another resource by its id, in whatever depth? It may not be there."""
+    for field in contract.messages[name].field:
+        sent = "OUTPUT_ONLY" not in contract.behaviors(field)
+        if sent and field.name.endswith("_id") and field.name != "request_id":
+            return True
+        inner = field.type_name[1:]
+        if sent and inner.startswith("wasl.") and inner in contract.messages and _names_others(contract, inner):
+            return True
+    return False
 
 
 def _statuses(verb: str, level: str, one: bool, body: bool) -> list[int]:

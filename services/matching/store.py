@@ -62,7 +62,7 @@ def related(vocabulary: str, one: str, other: str) -> bool:
 def searchable(posting: Posting) -> Posting:
     """With what it is found by, made from what it says."""
     texts = [posting.title, posting.description, *(line.note for line in posting.lines)]
-    tokens = {token.text for text in texts if text for said in (text.ar, text.en) for token in _analyser.analyse(said)}
+    tokens = {token for text in texts if text for token in _analyser.tokens_of(text)}
     kinds = {code for line in posting.lines for code in path("help", line.help_code)}
     return replace(posting, tokens=tuple(sorted(tokens)), help_path=tuple(sorted(kinds)))
 
@@ -137,7 +137,7 @@ async def list_postings(
         wanted.append({"lines.place_code": {"$regex": f"^{place_code}"}})
     if help_code:
         wanted.append({"help_path": help_code})
-    if words := sorted({token.text for token in _analyser.analyse(query)}):
+    if words := sorted(set(_analyser.tokens(query))):
         wanted.append({"tokens": {"$all": words}})
     return await page(
         tx.db.postings, {"$and": wanted}, Posting, page_size=page_size, page_token=page_token, newest_first=True

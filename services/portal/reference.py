@@ -103,7 +103,8 @@ def load() -> Reference:
 
 def _operation(components: Json, verb: str, path: str, operation: Json) -> Operation:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    (content,) = operation["responses"]["200"]["content"].values()  # JSON, or a file
+    answer = content["schema"]
     access = operation["x-wasl-access"]
     parameters = [parameter for parameter in operation["parameters"] if "$ref" not in parameter]
     return Operation(

@@ -24,6 +24,7 @@ NEEDED = {
     "WASL_MATCHING_API": "127.0.0.1:8120",
     "WASL_RESOURCES_API": "127.0.0.1:8160",
     "WASL_RESOURCES_HTTP": "127.0.0.1:8170",
+    "WASL_EVENTS_API": "127.0.0.1:8150",
     "WASL_PORTAL_HTTP": "127.0.0.1:8140",
 }
 CONTAINERS = {
@@ -32,6 +33,7 @@ CONTAINERS = {
     "WASL_MATCHING_API": "matching-api:50051",
     "WASL_RESOURCES_API": "resources-api:50051",
     "WASL_RESOURCES_HTTP": "resources-http:8081",
+    "WASL_EVENTS_API": "events-api:50051",
     "WASL_PORTAL_HTTP": "portal:8000",
 }
 RENDERINGS = {
@@ -117,13 +119,13 @@ def test_every_annotated_rpc_has_its_route_and_no_other() -> None:
 
 def test_a_new_service_needs_its_endpoints_only(tmp_path: pathlib.Path) -> None:
     files = gateway()
-    next(file for file in files.file if file.service and file.package == "wasl.matching.v1").package = "wasl.events.v1"
+    next(file for file in files.file if file.service and file.package == "wasl.matching.v1").package = "wasl.others.v1"
     descriptors = tmp_path / "wasl.binpb"
     descriptors.write_bytes(files.SerializeToString())
-    assert "WASL_EVENTS_API is not set" in complaint({}, descriptors)
-    configuration = rendered({"WASL_EVENTS_API": "127.0.0.1:9999"}, descriptors)
-    assert rpc_routes(configuration)["/wasl.events.v1.MatchingService/GetParticipant"]["route"]["cluster"] == "events"
-    assert "events" in [cluster["name"] for cluster in configuration["static_resources"]["clusters"]]
+    assert "WASL_OTHERS_API is not set" in complaint({}, descriptors)
+    configuration = rendered({"WASL_OTHERS_API": "127.0.0.1:9999"}, descriptors)
+    assert rpc_routes(configuration)["/wasl.others.v1.MatchingService/GetParticipant"]["route"]["cluster"] == "others"
+    assert "others" in [cluster["name"] for cluster in configuration["static_resources"]["clusters"]]
 
 
 def test_an_internal_rpc_with_an_address_is_refused(tmp_path: pathlib.Path) -> None:

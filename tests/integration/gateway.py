@@ -39,7 +39,14 @@ class Gateway(Process):
             "GATEWAY_JWKS_SECONDS": "1",
             **{
                 name: f"127.0.0.1:{free_port()}"
-                for name in ("MEMBERS_API", "MATCHING_API", "RESOURCES_API", "RESOURCES_HTTP", "PORTAL_HTTP")
+                for name in (
+                    "MEMBERS_API",
+                    "MATCHING_API",
+                    "EVENTS_API",
+                    "RESOURCES_API",
+                    "RESOURCES_HTTP",
+                    "PORTAL_HTTP",
+                )
             },
         }
         environment = {f"WASL_{name}": str(value) for name, value in {**defaults, **settings}.items()}

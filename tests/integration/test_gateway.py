@@ -220,6 +220,30 @@ def test_a_good_request_is_stored(client: httpx.Client) -> None:
     assert made.headers["cache-control"] == "no-store"
 
 
+def test_the_query_of_a_write_says_nothing_that_belongs_into_the_body(client: httpx.Client) -> None:
+    """It would replace what the body says; and a password in an address is in logs and histories."""
+    draft = {"person": {"displayName": {"en": "Amal"}, "ofAge": True}}
+    for address, body, field in (
+        ("/v1/applications?application.person.displayName.en=Query", draft, "application.person.displayName.en"),
+        ("/v1/applications?application%2Eperson.of_age=true", draft, "application%2Eperson"),
+        ("/v1/sessions:signIn?email=a@b.example&password=in+the+address", {}, "email"),
+        ("/v1/accounts?account.email=a@b.example", {"password": "x" * 10}, "account.email"),
+    ):
+        answer = client.post(address, json=body, headers=ENGLISH)
+        assert answer.status_code == 400, answer.text
+        details = {one["@type"].rpartition(".")[2]: one for one in answer.json()["details"]}
+        (violation,) = details["BadRequest"]["fieldViolations"]
+        assert (violation["field"], violation["reason"]) == (field, "UNKNOWN_FIELD")
+    request_id = str(uuid.uuid4())
+    assert client.post(f"/v1/applications?requestId={request_id}", json=draft).status_code == 200
+
+
+def test_long_headers_are_no_reason_to_refuse(client: httpx.Client) -> None:
+    for size in (7_000, 9_000, 12_000):
+        answer = client.get("/v1/applications", headers={"x-long": "x" * size})
+        assert answer.status_code == 200, answer.text
+
+
 # -- tokens --------------------------------------------------------------------------------------------------------
 def test_only_a_good_token_is_accepted(stack: Stack) -> None:
     key = stack.signing_key()

@@ -76,6 +76,10 @@ class Trap:
     def send(self, event_id: str, body: bytes = b"", **data: Any) -> None:
         assert self.try_send(event_id, body, **data)
 
+    def send_raw(self, event_id: str, body: bytes, headers: dict[str, Any]) -> None:
+        out = Outgoing("source.events", TYPE, body, event_id, events.CONTENT_TYPE, headers)
+        assert self.publisher.publish([out]) == {0}
+
     def applied(self) -> list[str]:
         return sorted(effect["event"] for effect in self.db.effects.find())
 
@@ -262,16 +266,20 @@ def test_a_batch_with_a_double_and_a_failure_takes_the_others_once(calm: Trap) -
 
 def test_undecodable_is_parked_at_once_and_can_be_shown_and_dropped(calm: Trap) -> None:
     calm.send("bad", body=b"{not \x1b[2J json")
+    calm.send_raw("headers", b"rubbish", {"wasl-attempt": "abc"})
     calm.send("unknown", body=events.encode({**happened("unknown"), "dataschema": "urn:wasl:schema:wasl.no.v1.Such"}))
-    wait_until(lambda: calm.depth("trap.parking") == 2, 20, "parked messages")
+    wait_until(lambda: calm.depth("trap.parking") == 3, 20, "parked messages")
     listed = calm.parked("list").stdout.splitlines()
-    assert len(listed) == 3
-    assert [line.split()[:3] for line in listed[1:]] == [["bad", "trap", TYPE], ["unknown", "trap", TYPE]]
-    assert "Invalid" in listed[1]
+    assert sorted(line.split()[:3] for line in listed[1:]) == [
+        ["bad", "trap", TYPE],
+        ["headers", "trap", TYPE],
+        ["unknown", "trap", TYPE],
+    ]
+    assert all("Invalid" in line for line in listed[1:])
     assert "{not  [2J json" in calm.parked("show", "bad").stdout, "no command to the operator's terminal"
     missing = calm.parked("drop", "bad", "nonsense")
     assert (missing.returncode, missing.stderr) == (1, "No parked message has the ID nonsense.\n")
-    assert calm.depth("trap.parking") == 2
+    assert calm.depth("trap.parking") == 3
     assert calm.parked("drop", "--all").returncode == 0
     assert calm.parked("list").stdout == "Nothing is parked.\n"
 

@@ -1,0 +1,54 @@
+"""Convenings as iCalendar (RFC 5545). Pure; the library folds lines by octets and writes the time zones."""
+
+from collections.abc import Iterable
+from zoneinfo import ZoneInfo
+
+import icalendar
+
+import vocabularies
+from chassis.values import LocalizedText
+from services.events.model import Convening, ConveningState
+
+CONTENT_TYPE = "text/calendar; charset=utf-8"
+_SHOWN = (ConveningState.PUBLISHED, ConveningState.CANCELLED, ConveningState.HELD)
+
+
+def write(convenings: Iterable[Convening], language: str) -> bytes:
+    """One VEVENT for each session. Its UID stays for ever, its SEQUENCE is the convening's: an update replaces it."""
+    calendar = icalendar.Calendar()
+    calendar.add("prodid", "-//Wasl//Convenings//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", "PUBLISH")
+    for convening in convenings:
+        if convening.state in _SHOWN:
+            for number in range(len(convening.sessions)):
+                calendar.add_component(_event(convening, number, language))
+    calendar.add_missing_timezones()
+    return bytes(calendar.to_ical())
+
+
+def _event(convening: Convening, number: int, language: str) -> icalendar.Event:
+    session, zone = convening.sessions[number], ZoneInfo(convening.time_zone)
+    event = icalendar.Event()
+    event.add("uid", f"{convening.convening_id}{f'.{number + 1}' if number else ''}@wasl")
+    event.add("sequence", convening.sequence)
+    event.add("status", "CANCELLED" if convening.state is ConveningState.CANCELLED else "CONFIRMED")
+    event.add("dtstamp", convening.update_time)
+    event.add("last-modified", convening.update_time)
+    event.add("dtstart", session.start_time.astimezone(zone))
+    event.add("dtend", session.end_time.astimezone(zone))
+    event.add("summary", _said(convening.title, language))
+    if convening.description:
+        event.add("description", _said(convening.description, language))
+    place = vocabularies.find("places", convening.place_code)
+    where = [_said(text, language) for text in (convening.address, place and place.label) if text]
+    if where:
+        event.add("location", ", ".join(where))
+    if convening.online_uri:
+        event.add("url", convening.online_uri)
+    return event
+
+
+def _said(text: LocalizedText, language: str) -> str:
+    """In the language that was asked for, if it is there."""
+    return (text.ar or text.en) if language == "ar" else (text.en or text.ar)

@@ -1,0 +1,327 @@
+"""Convenings, seats and registrations: states, transitions and their errors. Pure."""
+
+import zoneinfo
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chassis import errors
+from chassis.values import LocalizedText
+
+ACCEPT_LIFE = timedelta(days=1)  # in which an offered seat can be accepted, unless the convening says otherwise
+
+
+# -- errors --------------------------------------------------------------------------------------------------------
+class ConveningNotFound(errors.NotFound):
+    """No such convening, or none that the caller may see."""
+
+    en, ar = "There is no such convening", "لا توجد فعالية كهذه"
+
+
+class RegistrationNotFound(errors.NotFound):
+    """No such registration, or not the caller's."""
+
+    en, ar = "There is no such registration", "لا يوجد تسجيل كهذا"
+
+
+class CalendarNotFound(errors.NotFound):
+    """No such address, or one that was revoked."""
+
+    en, ar = "There is no such calendar", "لا توجد رزنامة كهذه"
+
+
+class ConveningInOtherState(errors.FailedPrecondition):
+    """The convening is not in a state in which this can be done."""
+
+    en, ar = "This is not possible while the convening is {state_en}", "لا يمكن ذلك والفعالية {state_ar}"
+
+
+class RegistrationInOtherState(errors.FailedPrecondition):
+    """The registration is not in a state in which this can be done."""
+
+    en, ar = "This is not possible while the registration is {state_en}", "لا يمكن ذلك والتسجيل {state_ar}"
+
+
+class RegistrationExists(errors.AlreadyExists):
+    """The caller is registered already."""
+
+    en, ar = "You are registered for this already", "أنت مسجّل في هذه الفعالية"
+
+
+class BelowSeatsTaken(errors.FailedPrecondition):
+    """There cannot be fewer seats than are taken."""
+
+    en, ar = "Seats that are taken: {taken}", "المقاعد المشغولة: {taken}"
+
+
+class ConveningBegun(errors.FailedPrecondition):
+    """The first session has begun."""
+
+    en, ar = "The first session has begun", "بدأت الجلسة الأولى"
+
+
+class MembersOnly(errors.PermissionDenied):
+    """The convening is for members of the network."""
+
+    en, ar = "This is for members of the network", "هذه الفعالية لأعضاء الشبكة"
+
+
+class TimeZoneUnknown(errors.InvalidArgument):
+    """Not a name of the IANA time zone database."""
+
+    field = "convening.time_zone"
+    en, ar = "{name} is no time zone", "{name} ليست منطقة زمنية"
+
+
+class SessionsOverlap(errors.InvalidArgument):
+    """The sessions are not one after the other."""
+
+    field = "convening.sessions"
+    en, ar = "Each session has to begin after the one before has ended", "يجب أن تبدأ كل جلسة بعد نهاية ما قبلها"
+
+
+# -- convenings ----------------------------------------------------------------------------------------------------
+class Kind(StrEnum):
+    SEMINAR = "SEMINAR"
+    WORKSHOP = "WORKSHOP"
+    COURSE = "COURSE"
+    CONFERENCE = "CONFERENCE"
+    MEETING = "MEETING"
+
+
+class Audience(StrEnum):
+    EVERYBODY = "EVERYBODY"
+    MEMBERS = "MEMBERS"
+
+
+class ConveningState(StrEnum):
+    DRAFT = "DRAFT"
+    PUBLISHED = "PUBLISHED"
+    CANCELLED = "CANCELLED"
+    HELD = "HELD"
+
+
+_CONVENING_SAID = {
+    ConveningState.DRAFT: ("a draft", "مسودة"),
+    ConveningState.PUBLISHED: ("published", "منشورة"),
+    ConveningState.CANCELLED: ("cancelled", "ملغاة"),
+    ConveningState.HELD: ("over", "منتهية"),
+}
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """A time at which people come together."""
+
+    start_time: datetime
+    end_time: datetime
+
+
+class Convening(Struct, frozen=True, kw_only=True):
+    """`sequence` counts what calendars have to be told of since it was published; `tokens` are what it is found by."""
+
+    convening_id: str
+    organizer_id: str
+    kind: Kind
+    state: ConveningState
+    title: LocalizedText
+    sessions: tuple[Session, ...]
+    time_zone: str
+    capacity: int
+    audience: Audience
+    create_time: datetime
+    update_time: datetime
+    description: LocalizedText | None = None
+    place_code: str = ""
+    address: LocalizedText | None = None
+    online_uri: str = ""
+    approval_required: bool = False
+    accept_seconds: int = 0
+    cancel_reason: LocalizedText | None = None
+    sequence: int = 0
+    publish_time: datetime | None = None
+    tokens: tuple[str, ...] = ()
+    version: int = 0
+
+    @property
+    def start_time(self) -> datetime:
+        return self.sessions[0].start_time
+
+    @property
+    def end_time(self) -> datetime:
+        return self.sessions[-1].end_time
+
+    def accept_by(self, at: datetime) -> datetime:
+        """Until when a seat that is offered now can be accepted: never after the beginning."""
+        life = timedelta(seconds=self.accept_seconds) if self.accept_seconds else ACCEPT_LIFE
+        return min(at + life, self.start_time)
+
+    def change(self, *, at: datetime, **changes: object) -> "Convening":
+        """A published one whose times, place or title change has another sequence. Raises ConveningInOtherState."""
+        self._expect(ConveningState.DRAFT, ConveningState.PUBLISHED)
+        after = replace(self, update_time=at, **changes)
+        if self.state is ConveningState.PUBLISHED and _in_calendars(after) != _in_calendars(self):
+            after = replace(after, sequence=self.sequence + 1)
+        return after
+
+    def publish(self, *, at: datetime) -> "Convening":
+        """Raises ConveningInOtherState, ConveningBegun."""
+        self._expect(ConveningState.DRAFT)
+        self.check_not_begun(at)
+        return replace(self, state=ConveningState.PUBLISHED, publish_time=at, update_time=at)
+
+    def cancel(self, *, reason: LocalizedText, at: datetime) -> "Convening":
+        """Raises ConveningInOtherState."""
+        self._expect(ConveningState.PUBLISHED)
+        return replace(
+            self,
+            state=ConveningState.CANCELLED,
+            cancel_reason=reason,
+            sequence=self.sequence + 1,
+            update_time=at,
+        )
+
+    def hold(self, *, at: datetime) -> "Convening":
+        """Raises ConveningInOtherState."""
+        self._expect(ConveningState.PUBLISHED)
+        return replace(self, state=ConveningState.HELD, update_time=at)
+
+    def check_open(self, at: datetime) -> None:
+        """Can people register? Raises ConveningInOtherState, ConveningBegun."""
+        self._expect(ConveningState.PUBLISHED)
+        self.check_not_begun(at)
+
+    def check_not_begun(self, at: datetime) -> None:
+        """Raises ConveningBegun."""
+        if at >= self.start_time:
+            raise ConveningBegun
+
+    def _expect(self, *states: ConveningState) -> None:
+        if self.state not in states:
+            english, arabic = _CONVENING_SAID[self.state]
+            raise ConveningInOtherState(state=self.state.name, state_en=english, state_ar=arabic)
+
+
+def _in_calendars(one: Convening) -> tuple[object, ...]:
+    return one.sessions, one.time_zone, one.title, one.place_code, one.address
+
+
+def check_times(sessions: tuple[Session, ...], time_zone: str) -> None:
+    """Raises SessionsOverlap, EndsBeforeItStarts, TimeZoneUnknown."""
+    for number, session in enumerate(sessions):
+        if session.end_time <= session.start_time:
+            raise errors.EndsBeforeItStarts(field=f"convening.sessions[{number}].end_time")
+        if number and session.start_time < sessions[number - 1].end_time:
+            raise SessionsOverlap
+    if time_zone not in zoneinfo.available_timezones():
+        raise TimeZoneUnknown(name=time_zone)
+
+
+# -- seats and registrations ---------------------------------------------------------------------------------------
+class Seats(Struct, frozen=True, kw_only=True):
+    """The seats of a convening: `taken` never passes its capacity; `entries` is the number of the last who registered.
+
+    Everything that gives or frees a seat, or changes the waiting list, saves this: so one goes after the other.
+    """
+
+    convening_id: str
+    taken: int = 0
+    entries: int = 0
+    version: int = 0
+
+    def enter(self) -> "Seats":
+        return replace(self, entries=self.entries + 1)
+
+    def take(self) -> "Seats":
+        return replace(self, taken=self.taken + 1)
+
+    def free(self) -> "Seats":
+        return replace(self, taken=self.taken - 1)
+
+
+class RegistrationState(StrEnum):
+    REQUESTED = "REQUESTED"
+    WAITING = "WAITING"
+    OFFERED = "OFFERED"
+    ADMITTED = "ADMITTED"
+    DECLINED = "DECLINED"
+    WITHDRAWN = "WITHDRAWN"
+    LAPSED = "LAPSED"
+
+
+HAS_SEAT = (RegistrationState.OFFERED, RegistrationState.ADMITTED)
+LIVE = (RegistrationState.REQUESTED, RegistrationState.WAITING, *HAS_SEAT)
+_REGISTRATION_SAID = {
+    RegistrationState.REQUESTED: ("waiting for the organizer", "بانتظار المنظِّم"),
+    RegistrationState.WAITING: ("on the waiting list", "في قائمة الانتظار"),
+    RegistrationState.OFFERED: ("an offered seat", "مقعد معروض"),
+    RegistrationState.ADMITTED: ("a seat", "مقعد محجوز"),
+    RegistrationState.DECLINED: ("declined", "مرفوض"),
+    RegistrationState.WITHDRAWN: ("withdrawn", "مسحوب"),
+    RegistrationState.LAPSED: ("lapsed", "منتهي المهلة"),
+}
+
+
+class Registration(Struct, frozen=True, kw_only=True):
+    """Somebody's wish to come; `entry` is its place in the order of all."""
+
+    registration_id: str
+    convening_id: str
+    account_id: str
+    entry: int
+    state: RegistrationState
+    create_time: datetime
+    update_time: datetime
+    accept_by_time: datetime | None = None
+    version: int = 0
+
+    def admit(self, *, at: datetime) -> "Registration":
+        """Raises RegistrationInOtherState."""
+        return self._to(RegistrationState.ADMITTED, RegistrationState.REQUESTED, at=at)
+
+    def queue(self, *, at: datetime) -> "Registration":
+        """Raises RegistrationInOtherState."""
+        return self._to(RegistrationState.WAITING, RegistrationState.REQUESTED, at=at)
+
+    def offer(self, *, accept_by: datetime, at: datetime) -> "Registration":
+        """Raises RegistrationInOtherState."""
+        return replace(self._to(RegistrationState.OFFERED, RegistrationState.WAITING, at=at), accept_by_time=accept_by)
+
+    def accept(self, *, at: datetime) -> "Registration":
+        """Raises RegistrationInOtherState."""
+        return self._to(RegistrationState.ADMITTED, RegistrationState.OFFERED, at=at)
+
+    def decline(self, *, at: datetime) -> "Registration":
+        """Raises RegistrationInOtherState."""
+        return self._to(RegistrationState.DECLINED, RegistrationState.REQUESTED, at=at)
+
+    def withdraw(self, *, at: datetime) -> "Registration":
+        """Raises RegistrationInOtherState."""
+        return self._to(RegistrationState.WITHDRAWN, *LIVE, at=at)
+
+    def lapse(self, *, at: datetime) -> "Registration":
+        """Raises RegistrationInOtherState."""
+        return self._to(RegistrationState.LAPSED, RegistrationState.OFFERED, at=at)
+
+    def _to(self, target: RegistrationState, *states: RegistrationState, at: datetime) -> "Registration":
+        if self.state not in states:
+            english, arabic = _REGISTRATION_SAID[self.state]
+            raise RegistrationInOtherState(state=self.state.name, state_en=english, state_ar=arabic)
+        return replace(self, state=target, update_time=at)
+
+
+class CalendarFeed(Struct, frozen=True, kw_only=True):
+    """A secret address of an account, which calls it `label`; only the digest of its token is kept."""
+
+    calendar_feed_id: str
+    account_id: str
+    label: str
+    digest: str
+    create_time: datetime
+    version: int = 0
+
+    @property
+    def token(self) -> str:
+        """It was told once, and is not known any more."""
+        return ""

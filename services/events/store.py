@@ -1,0 +1,180 @@
+"""Every query, index and collection name of the events service; the only file of it that knows MongoDB."""
+
+import functools
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+import vocabularies
+from chassis import app, errors, eventlog, inbox, mongo, outbox, timers
+from chassis.paging import Page, page
+from chassis.text import Analyser
+from chassis.tx import Tx
+from participants import store as participants
+from services.events.model import (
+    HAS_SEAT,
+    LIVE,
+    Audience,
+    CalendarFeed,
+    CalendarNotFound,
+    Convening,
+    ConveningNotFound,
+    ConveningState,
+    Registration,
+    RegistrationNotFound,
+    RegistrationState,
+    Seats,
+)
+
+SEAT_LAPSES, CONVENING_ENDS = "seat_lapses", "convening_ends"  # timers
+
+
+@functools.cache
+def _analyser() -> Analyser:
+    return Analyser(vocabularies.spellings("places"))
+
+
+async def migrate(db: Any) -> None:
+    """Collections and indexes; run before the first process of a new version, as often as one likes."""
+    own = ("convenings", "seats", "registrations", "calendar_feeds")
+    await mongo.ensure_collections(db, *own, "timers", "requests", "outbox", "log", "inbox")
+    await app.ensure_indexes(db)
+    await outbox.ensure_indexes(db)
+    await eventlog.ensure_indexes(db)
+    await inbox.ensure_indexes(db)
+    await timers.ensure_indexes(db)
+    await participants.migrate(db)
+    for first in ("organizer_id", "state", "place_code", "tokens"):
+        await db.convenings.create_index([(first, 1), ("_id", -1)])
+    await db.registrations.create_index([("convening_id", 1), ("state", 1), ("entry", 1)])
+    await db.registrations.create_index([("account_id", 1), ("_id", 1)])
+    await db.registrations.create_index(
+        [("convening_id", 1), ("account_id", 1)],
+        unique=True,
+        partialFilterExpression={"state": {"$in": list(LIVE)}},
+    )
+    await db.calendar_feeds.create_index("digest", unique=True)
+    await db.calendar_feeds.create_index([("account_id", 1), ("_id", 1)])
+
+
+# -- aggregates ----------------------------------------------------------------------------------------------------
+_KEPT: dict[type[Struct], tuple[str, type[errors.NotFound]]] = {
+    Convening: ("convenings", ConveningNotFound),
+    Seats: ("seats", ConveningNotFound),
+    Registration: ("registrations", RegistrationNotFound),
+    CalendarFeed: ("calendar_feeds", CalendarNotFound),
+}
+S = TypeVar("S", bound=Struct)
+
+
+async def add(tx: Tx, aggregate: S) -> S:
+    return await tx.insert(_KEPT[type(aggregate)][0], aggregate)
+
+
+async def get(tx: Tx, kind: type[S], key: str) -> S:
+    """Raises the kind's own errors.NotFound."""
+    collection, not_found = _KEPT[kind]
+    if found := await tx.get(collection, key, kind):
+        return found
+    raise not_found
+
+
+async def save(tx: Tx, aggregate: S) -> S:
+    return await tx.save(_KEPT[type(aggregate)][0], aggregate)
+
+
+# -- convenings ----------------------------------------------------------------------------------------------------
+def searchable(convening: Convening) -> Convening:
+    """With the tokens that it is found by, made from what it says."""
+    texts = [convening.title, convening.description, convening.address]
+    said = [*(one for text in texts if text for one in (text.ar, text.en)), convening.place_code]
+    return replace(convening, tokens=tuple(sorted({word for one in said for word in _words(one)})))
+
+
+def _words(text: str) -> Iterable[str]:
+    return (token.text for token in _analyser().analyse(text))
+
+
+async def list_convenings(
+    tx: Tx,
+    *,
+    organizer_id: str,
+    state: str | None,
+    kind: str | None,
+    place_code: str,
+    query: str,
+    drafts: bool,
+    members: bool,
+    page_size: int,
+    page_token: str,
+) -> Page[Convening]:
+    """Newest first. `drafts`: with them; `members`: with what is for members only."""
+    wanted: list[dict[str, Any]] = [{}]
+    if not drafts:
+        wanted.append({"state": {"$ne": ConveningState.DRAFT}})
+    if not members:
+        wanted.append({"audience": Audience.EVERYBODY})
+    given = {"organizer_id": organizer_id, "state": state, "kind": kind}
+    wanted.append({name: value for name, value in given.items() if value})
+    if place_code:
+        wanted.append({"place_code": {"$regex": f"^{place_code}"}})
+    if words := sorted(set(_words(query))):
+        wanted.append({"tokens": {"$all": words}})
+    return await page(
+        tx.db.convenings,
+        {"$and": wanted},
+        Convening,
+        page_size=page_size,
+        page_token=page_token,
+        newest_first=True,
+    )
+
+
+# -- registrations -------------------------------------------------------------------------------------------------
+async def find_live_registration(tx: Tx, *, convening_id: str, account_id: str) -> Registration | None:
+    query = {"convening_id": convening_id, "account_id": account_id, "state": {"$in": list(LIVE)}}
+    return await tx.find("registrations", query, Registration)
+
+
+async def find_first_waiting(tx: Tx, convening_id: str) -> Registration | None:
+    """The one that has waited longest."""
+    query = {"convening_id": convening_id, "state": RegistrationState.WAITING}
+    return await tx.find("registrations", query, Registration, sort=[("entry", 1)])
+
+
+async def has_seat(tx: Tx, *, convening_id: str, account_id: str) -> bool:
+    query = {"convening_id": convening_id, "account_id": account_id, "state": RegistrationState.ADMITTED}
+    return bool(account_id) and await tx.find("registrations", query, Registration) is not None
+
+
+async def list_registrations(
+    tx: Tx, *, convening_id: str, account_id: str, state: str | None, page_size: int, page_token: str
+) -> Page[Registration]:
+    """In the order in which people registered."""
+    given = {"convening_id": convening_id, "account_id": account_id, "state": state}
+    query = {name: value for name, value in given.items() if value}
+    return await page(tx.db.registrations, query, Registration, page_size=page_size, page_token=page_token)
+
+
+# -- calendars -----------------------------------------------------------------------------------------------------
+async def find_feed(tx: Tx, digest: str) -> CalendarFeed | None:
+    return await tx.find("calendar_feeds", {"digest": digest}, CalendarFeed)
+
+
+async def list_feeds(tx: Tx, account_id: str, *, page_size: int, page_token: str) -> Page[CalendarFeed]:
+    query = {"account_id": account_id}
+    return await page(tx.db.calendar_feeds, query, CalendarFeed, page_size=page_size, page_token=page_token)
+
+
+async def delete_feed(tx: Tx, feed: CalendarFeed) -> None:
+    await tx.db.calendar_feeds.delete_one({"_id": feed.calendar_feed_id}, session=tx.session)
+
+
+async def list_convenings_of(tx: Tx, account_id: str) -> list[Convening]:
+    """Those that the account has, or is offered, a seat at."""
+    seats = await tx.find_all(
+        "registrations", {"account_id": account_id, "state": {"$in": list(HAS_SEAT)}}, Registration
+    )
+    return await tx.find_all("convenings", {"_id": {"$in": [one.convening_id for one in seats]}}, Convening)

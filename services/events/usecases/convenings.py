@@ -1,0 +1,182 @@
+"""Convenings: written, published, moved, cancelled, over."""
+
+from typing import Any
+
+import msgspec
+
+import vocabularies
+from chassis import errors, money, pb
+from chassis.call import Caller
+from chassis.ids import new_id
+from chassis.paging import Page
+from chassis.tx import Tx
+from chassis.values import LocalizedText
+from participants import usecases as participants
+from participants.model import NotActingFor
+from services.events import store
+from services.events.model import (
+    Audience,
+    BelowSeatsTaken,
+    Convening,
+    ConveningNotFound,
+    ConveningState,
+    Kind,
+    Seats,
+    Session,
+    check_times,
+)
+from services.events.usecases import seats
+from wasl.events.v1 import events_pb2
+
+REQUIRED = ("kind", "title", "sessions", "time_zone", "capacity", "audience")
+WRITTEN = (
+    *REQUIRED,
+    *("description", "place_code", "address", "online_uri", "approval_required", "accept_seconds"),
+)
+COORDINATOR, MEMBER = "coordinator", "member"
+
+
+async def create_convening(tx: Tx, *, convening: dict[str, Any], organization_id: str, by: Caller) -> Convening:
+    """Begin a draft. Raises what participants.acting_for raises, SessionsOverlap, TimeZoneUnknown, MoneyRefused."""
+    organizer = await participants.acting_for(tx, by=by, organization_id=organization_id)
+    made = Convening(
+        convening_id=new_id(),
+        organizer_id=organizer.participant_id,
+        state=ConveningState.DRAFT,
+        create_time=tx.now,
+        update_time=tx.now,
+        **_written(convening),
+    )
+    check_times(made.sessions, made.time_zone)
+    made = await store.add(tx, store.searchable(made))
+    await store.add(tx, Seats(convening_id=made.convening_id))
+    return made
+
+
+def _written(given: dict[str, Any]) -> dict[str, Any]:
+    """What an organizer writes, as the model's values."""
+    values = {name: given[name] for name in WRITTEN if name in given}
+    for name in ("title", "description", "address"):
+        if name in values:
+            values[name] = msgspec.convert(values[name], LocalizedText)
+            money.check(f"convening.{name}", values[name])
+    for name, kind in (("kind", Kind), ("audience", Audience)):
+        if name in values:
+            values[name] = kind(values[name])
+    if "sessions" in values:
+        values["sessions"] = tuple(Session(**one) for one in values["sessions"])
+    if (code := values.get("place_code")) and vocabularies.find("places", code) is None:
+        raise errors.CodeUnknown(field="convening.place_code", code=code, vocabulary="places")
+    return values
+
+
+async def get_convening(tx: Tx, *, convening_id: str, by: Caller) -> Convening:
+    """As the caller may see it: without the online address for who has no seat. Raises ConveningNotFound."""
+    found = await store.get(tx, Convening, convening_id)
+    own = await _is_organizer(tx, found, by)
+    for_members = found.audience is Audience.MEMBERS and by.roles.isdisjoint({MEMBER, COORDINATOR})
+    if not own and (found.state is ConveningState.DRAFT or for_members):
+        raise ConveningNotFound
+    if own or COORDINATOR in by.roles:
+        return found
+    if await store.has_seat(tx, convening_id=convening_id, account_id=by.subject):
+        return found
+    return msgspec.structs.replace(found, online_uri="")
+
+
+async def list_convenings(tx: Tx, *, organizer_id: str, by: Caller, **known: Any) -> Page[Convening]:
+    """Newest first, without online addresses; with the drafts of an organizer whom the caller acts for."""
+    own = bool(organizer_id) and await participants.acts_for(tx, by=by, participant_id=organizer_id)
+    members = own or not by.roles.isdisjoint({MEMBER, COORDINATOR})
+    found = await store.list_convenings(
+        tx, organizer_id=organizer_id, drafts=own, members=members, **{"state": None, "kind": None, **known}
+    )
+    hidden = [msgspec.structs.replace(one, online_uri="") for one in found.items]
+    return msgspec.structs.replace(found, items=hidden)
+
+
+async def update_convening(
+    tx: Tx, *, convening: dict[str, Any], by: Caller, update_mask: tuple[str, ...] = ()
+) -> Convening:
+    """Change what the mask names, or else what is given; announced when it is published.
+
+    Raises NotActingFor, ConveningNotFound, FieldNotChangeable, ConveningInOtherState, BelowSeatsTaken, and what
+    create_convening raises.
+    """
+    before = await _own(tx, convening["convening_id"], by)
+    errors.check_etag(before.version, convening["etag"])
+    for path in update_mask:
+        if path not in WRITTEN:
+            raise errors.FieldNotChangeable(path=path)
+    given = {name: value for name, value in convening.items() if name in update_mask or (not update_mask and value)}
+    values = _written(given)
+    empty = {"description": None, "address": None}
+    changes = {name: values.get(name, empty.get(name)) for name in update_mask or values}
+    for name in REQUIRED:
+        if name in changes and not changes[name]:
+            raise errors.FieldNotChangeable(path=name)
+    after = before.change(at=tx.now, **{name: value for name, value in changes.items() if value is not None})
+    after = msgspec.structs.replace(after, **{name: None for name, value in changes.items() if value is None})
+    check_times(after.sessions, after.time_zone)
+    taken = (await store.get(tx, Seats, after.convening_id)).taken
+    if after.capacity < taken:
+        raise BelowSeatsTaken(taken=taken)
+    after = await store.save(tx, store.searchable(after))
+    if after.state is ConveningState.PUBLISHED:
+        tx.set_timer(store.CONVENING_ENDS, subject=after.convening_id, at=after.end_time)
+        if after.capacity > before.capacity:
+            await seats.promote(tx, after)
+        moved = after.sessions != before.sessions
+        _announce(tx, events_pb2.ConveningMoved if moved else events_pb2.ConveningUpdated, after)
+    return after
+
+
+async def publish_convening(tx: Tx, *, convening_id: str, etag: str, by: Caller) -> Convening:
+    """Open it for registration, and announce it. Raises ConveningInOtherState, ConveningBegun."""
+    before = await _own(tx, convening_id, by)
+    errors.check_etag(before.version, etag)
+    after = await store.save(tx, before.publish(at=tx.now))
+    tx.set_timer(store.CONVENING_ENDS, subject=convening_id, at=after.end_time)
+    _announce(tx, events_pb2.ConveningPublished, after)
+    return after
+
+
+async def cancel_convening(
+    tx: Tx, *, convening_id: str, cancel_reason: dict[str, str], etag: str, by: Caller
+) -> Convening:
+    """It will not take place; registrations stay as they are. Raises ConveningInOtherState."""
+    before = await _own(tx, convening_id, by, coordinators=True)
+    errors.check_etag(before.version, etag)
+    reason = msgspec.convert(cancel_reason, LocalizedText)
+    money.check("cancel_reason", reason)
+    after = await store.save(tx, before.cancel(reason=reason, at=tx.now))
+    tx.cancel_timer(store.CONVENING_ENDS, subject=convening_id)
+    _announce(tx, events_pb2.ConveningCancelled, after)
+    return after
+
+
+async def end_convening(tx: Tx, *, convening_id: str) -> None:
+    """Its last session is over."""
+    after = await store.save(tx, (await store.get(tx, Convening, convening_id)).hold(at=tx.now))
+    _announce(tx, events_pb2.ConveningHeld, after)
+
+
+async def _is_organizer(tx: Tx, convening: Convening, by: Caller) -> bool:
+    return bool(by.subject) and await participants.acts_for(tx, by=by, participant_id=convening.organizer_id)
+
+
+async def _own(tx: Tx, convening_id: str, by: Caller, *, coordinators: bool = False) -> Convening:
+    """Raises NotActingFor, and ConveningNotFound for somebody else's draft."""
+    found = await store.get(tx, Convening, convening_id)
+    if await _is_organizer(tx, found, by):
+        return found
+    if found.state is ConveningState.DRAFT:
+        raise ConveningNotFound
+    if coordinators and COORDINATOR in by.roles:
+        return found
+    raise NotActingFor
+
+
+def _announce(tx: Tx, kind: Any, convening: Convening) -> None:
+    summary = pb.to_pb(events_pb2.ConveningSummary, convening)
+    tx.emit(kind(convening=summary), subject=convening.convening_id, sequence=convening.version)

@@ -1,0 +1,363 @@
+"""Convenings, registrations and calendars over gRPC: their stories, their races, and what they refuse."""
+
+import asyncio
+import datetime
+from collections.abc import AsyncIterator
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import icalendar
+import pytest
+import pytest_asyncio
+
+from chassis import timers
+from chassis.tx import Tx
+from services.events.usecases import seats
+from services.events.worker import EventsWorker
+from tests.support import (
+    NO_ID,
+    REASON,
+    SCHOOL,
+    Members,
+    Service,
+    Who,
+    all_at_once,
+    deliver,
+    events_service,
+    members_service,
+    refusal,
+    relayed,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+DAMASCUS = ZoneInfo("Asia/Damascus")
+TITLE = {"ar": "ورشة تدريب معلمي العلوم في إدلب", "en": "Workshop for science teachers in Idleb"}
+
+
+def seconds(*when: int) -> dict[str, int]:
+    """A moment in Damascus."""
+    return {"seconds": int(datetime.datetime(*when, tzinfo=DAMASCUS).timestamp())}  # type: ignore[misc,arg-type]
+
+
+SESSION = {"start_time": seconds(2027, 1, 15, 10), "end_time": seconds(2027, 1, 15, 12)}
+CONVENING = {
+    "kind": "WORKSHOP",
+    "title": TITLE,
+    "sessions": [SESSION],
+    "time_zone": "Asia/Damascus",
+    "place_code": "SY0700",
+    "online_uri": "https://meet.example/secret-room",
+    "capacity": 2,
+    "audience": "EVERYBODY",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def members(mongo_uri: str) -> AsyncIterator[Members]:
+    async with members_service(mongo_uri) as service:
+        yield service
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def events(mongo_uri: str, members: Members) -> AsyncIterator[Service]:
+    async with events_service(mongo_uri, members) as service:
+        yield service
+
+
+class Organizer:
+    """An organization that the events service knows, and who acts for it."""
+
+    def __init__(self, events: Service, who: Who, member_id: str) -> None:
+        self.events, self.who, self.member_id = events, who, member_id
+
+    async def __call__(self, rpc: str, **fields: Any) -> Any:
+        return await self.events(rpc, by=self.who, **fields)
+
+    async def draft(self, **changed: Any) -> Any:
+        convening = {**CONVENING, **changed}
+        return await self("CreateConvening", convening=convening, organization_id=self.member_id)
+
+    async def published(self, **changed: Any) -> Any:
+        draft = await self.draft(**changed)
+        return await self("PublishConvening", convening_id=draft.convening_id)
+
+    async def seats_taken(self, convening: Any) -> int:
+        return int((await self.events.db.seats.find_one({"_id": convening.convening_id}))["taken"])
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def organizer(members: Members, events: Service) -> Organizer:
+    coordinator, who = await members.account("coordinator"), await members.account("member")
+    submitted = await members.submitted(who, organization=SCHOOL)
+    approved = await members("ApproveApplication", by=coordinator, application_id=submitted.application_id)
+    await deliver(events, EventsWorker, *await relayed(members))
+    return Organizer(events, who, approved.member_id)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def people(members: Members) -> list[Who]:
+    return [await members.account() for _ in range(4)]
+
+
+async def register(events: Service, by: Who, convening: Any) -> Any:
+    return await events("CreateRegistration", by=by, registration={"convening_id": convening.convening_id})
+
+
+async def states(events: Service, organizer: Organizer, convening: Any) -> list[str]:
+    listed = await organizer("ListRegistrations", convening_id=convening.convening_id, page_size=200)
+    return [type(one).State.Name(one.state) for one in listed.registrations]
+
+
+async def let_time_pass(events: Service) -> None:
+    """Fires every timer of a seat as if its time had come."""
+    async for found in events.db.timers.find({"name": "seat_lapses"}):
+        taken = await events.db.timers.find_one_and_delete({"_id": found["_id"]})
+        assert taken
+
+        async def lapse(tx: Tx, *, registration_id: str = taken["subject"]) -> None:
+            await seats.lapse_seat(tx, registration_id=registration_id)
+
+        await events.app.run(lapse)
+
+
+# -- the story -----------------------------------------------------------------------------------------------------
+async def test_a_freed_seat_goes_to_who_waited_longest_and_on_when_it_is_not_accepted(
+    events: Service, organizer: Organizer, people: list[Who]
+) -> None:
+    convening = await organizer.published()
+    a, b, c, d = [await register(events, one, convening) for one in people]
+    assert [one.entry for one in (a, b, c, d)] == [1, 2, 3, 4]
+    assert await states(events, organizer, convening) == ["ADMITTED", "ADMITTED", "WAITING", "WAITING"]
+    await events("WithdrawRegistration", by=people[1], registration_id=b.registration_id)
+    assert await states(events, organizer, convening) == ["ADMITTED", "WITHDRAWN", "OFFERED", "WAITING"]
+    offered = await events("GetRegistration", by=people[2], registration_id=c.registration_id)
+    assert offered.HasField("accept_by_time")
+    await let_time_pass(events)
+    assert await states(events, organizer, convening) == ["ADMITTED", "WITHDRAWN", "LAPSED", "OFFERED"]
+    accepted = await events("AcceptRegistration", by=people[3], registration_id=d.registration_id)
+    assert accepted.state == accepted.ADMITTED
+    assert await organizer.seats_taken(convening) == 2
+    assert await events.db.timers.count_documents({"name": "seat_lapses"}) == 0
+    late = await refusal(events("AcceptRegistration", by=people[2], registration_id=c.registration_id, language="ar"))
+    assert (late.code, late.reason) == ("FAILED_PRECONDITION", "REGISTRATION_IN_OTHER_STATE")
+    again = await register(events, people[1], convening)
+    assert (again.state, again.entry) == (again.WAITING, 5)
+    told = await events.db.outbox.find({"subject": d.registration_id}).sort("at", 1).to_list(None)
+    assert [one["type"].split(".")[4] for one in told] == ["queued", "offered", "admitted"]
+
+
+async def test_the_organizer_decides_where_it_is_asked_for(
+    events: Service, organizer: Organizer, people: list[Who]
+) -> None:
+    convening = await organizer.published(capacity=1, approval_required=True)
+    made = [await register(events, one, convening) for one in people[:3]]
+    assert await states(events, organizer, convening) == ["REQUESTED"] * 3
+    refused = await refusal(events("ApproveRegistration", by=people[0], registration_id=made[0].registration_id))
+    assert refused.reason == "NOT_ACTING_FOR"
+    for one in made[:2]:
+        await organizer("ApproveRegistration", registration_id=one.registration_id)
+    await organizer("DeclineRegistration", registration_id=made[2].registration_id)
+    assert await states(events, organizer, convening) == ["ADMITTED", "WAITING", "DECLINED"]
+    grown = {"convening_id": convening.convening_id, "capacity": 2}
+    await organizer("UpdateConvening", convening=grown, update_mask={"paths": ["capacity"]})
+    assert await states(events, organizer, convening) == ["ADMITTED", "OFFERED", "DECLINED"]
+    shrunk = {"convening_id": convening.convening_id, "capacity": 1}
+    refused = await refusal(organizer("UpdateConvening", convening=shrunk, update_mask={"paths": ["capacity"]}))
+    assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "BELOW_SEATS_TAKEN")
+
+
+# -- races ---------------------------------------------------------------------------------------------------------
+async def test_however_many_register_at_once_the_seats_are_filled_exactly_and_the_rest_wait_in_order(
+    members: Members, events: Service, organizer: Organizer
+) -> None:
+    convening = await organizer.published(capacity=5)
+    crowd = [await members.account() for _ in range(60)]
+    made, refused = await all_at_once(
+        [
+            events("CreateRegistration", by=one, registration={"convening_id": convening.convening_id}, timeout=60)
+            for one in crowd
+        ]
+    )
+    assert {one.code for one in refused} <= {"UNAVAILABLE", "ABORTED"}  # who was told to try again may do so
+    rest = [one for one in crowd if one.account_id not in {done.account_id for done in made}]
+    made += [await register(events, one, convening) for one in rest]
+    by_entry = sorted(made, key=lambda one: one.entry)
+    assert [one.entry for one in by_entry] == list(range(1, 61))
+    assert [one.state for one in by_entry] == [made[0].ADMITTED] * 5 + [made[0].WAITING] * 55
+    assert await organizer.seats_taken(convening) == 5
+    leaving = {one.account_id: one for one in by_entry[:3]}
+    whose = {one.account_id: one for one in crowd}
+    await asyncio.gather(
+        *(
+            events("WithdrawRegistration", by=whose[key], registration_id=one.registration_id)
+            for key, one in leaving.items()
+        )
+    )
+    now = await states(events, organizer, convening)
+    assert (now[:3], now[3:5], now[5:8]) == (["WITHDRAWN"] * 3, ["ADMITTED"] * 2, ["OFFERED"] * 3)
+    assert set(now[8:]) == {"WAITING"}
+    assert await organizer.seats_taken(convening) == 5
+
+
+async def test_nobody_registers_twice(events: Service, organizer: Organizer, people: list[Who]) -> None:
+    convening = await organizer.published(capacity=9)
+    made, refused = await all_at_once([register(events, people[0], convening) for _ in range(10)])
+    assert len(made) == 1
+    assert {one.reason for one in refused} <= {"REGISTRATION_EXISTS", "ABORTED"}
+    assert await organizer.seats_taken(convening) == 1
+
+
+# -- calendars -----------------------------------------------------------------------------------------------------
+async def calendar(events: Service, convening: Any, by: Who | None = None, language: str = "en") -> Any:
+    asked = {"by": by} if by else {}
+    body = await events(
+        "GetConveningCalendar",
+        convening_id=convening.convening_id,
+        language=language,
+        **asked,  # type: ignore[arg-type]
+    )
+    assert body.content_type == "text/calendar; charset=utf-8"
+    assert all(len(line) <= 75 for line in body.data.split(b"\r\n"))
+    body.data.decode()  # no character is cut
+    (event,) = icalendar.Calendar.from_ical(body.data).walk("VEVENT")
+    return event
+
+
+async def test_a_move_and_a_cancellation_replace_what_is_in_calendars(
+    events: Service, organizer: Organizer, people: list[Who]
+) -> None:
+    convening = await organizer.published()
+    first = await calendar(events, convening)
+    assert (first["sequence"], first["status"]) == (0, "CONFIRMED")
+    assert first.decoded("dtstart").astimezone(datetime.UTC).hour == 7
+    assert "url" not in first
+    hour_later = [{"start_time": seconds(2027, 1, 15, 11), "end_time": seconds(2027, 1, 15, 13)}]
+    changed = {"convening_id": convening.convening_id, "sessions": hour_later}
+    await organizer("UpdateConvening", convening=changed, update_mask={"paths": ["sessions"]})
+    moved = await calendar(events, convening)
+    assert (moved["uid"], moved["sequence"]) == (first["uid"], 1)
+    assert moved.decoded("dtstart") - first.decoded("dtstart") == datetime.timedelta(hours=1)
+    await organizer("CancelConvening", convening_id=convening.convening_id, cancel_reason=REASON)
+    cancelled = await calendar(events, convening)
+    assert (cancelled["uid"], cancelled["sequence"], cancelled["status"]) == (first["uid"], 2, "CANCELLED")
+    refused = await refusal(register(events, people[0], convening))
+    assert refused.reason == "CONVENING_IN_OTHER_STATE"
+
+
+async def test_ten_in_damascus_is_seven_by_utc_in_winter_and_summer(events: Service, organizer: Organizer) -> None:
+    for month in (1, 7):
+        session = {"start_time": seconds(2027, month, 15, 10), "end_time": seconds(2027, month, 15, 12)}
+        event = await calendar(events, await organizer.published(sessions=[session]))
+        assert event["dtstart"].params["TZID"] == "Asia/Damascus"
+        assert event.decoded("dtstart").astimezone(datetime.UTC).hour == 7
+
+
+async def test_a_long_arabic_title_is_folded_between_characters(events: Service, organizer: Organizer) -> None:
+    title = "ورشة عمل في بناء قدرات معلمات رياض الأطفال في المخيمات والقرى كلها"
+    assert len(title) >= 64
+    event = await calendar(events, await organizer.published(title={"ar": title}), language="ar")
+    assert event["summary"] == title
+
+
+async def test_a_feed_has_what_its_account_has_a_seat_at_until_it_is_revoked(
+    events: Service, organizer: Organizer, members: Members
+) -> None:
+    amal, other = await members.account(), await members.account()
+    convening = await organizer.published()
+    await register(events, amal, convening)
+    feed = await events("IssueCalendarFeed", by=amal, label="my phone")
+    body = await events("GetCalendar", token=feed.token)
+    (event,) = icalendar.Calendar.from_ical(body.data).walk("VEVENT")
+    assert str(event["uid"]).startswith(convening.convening_id)
+    assert feed.token not in str(await events.dump())
+    (known,) = (await events("ListCalendarFeeds", by=amal)).calendar_feeds
+    assert (known.calendar_feed_id, known.label, known.token) == (feed.calendar_feed_id, "my phone", "")
+    assert list((await events("ListCalendarFeeds", by=other)).calendar_feeds) == []
+    hidden = await refusal(events("RevokeCalendarFeed", by=other, calendar_feed_id=feed.calendar_feed_id))
+    assert hidden.reason == "CALENDAR_NOT_FOUND"
+    await events("RevokeCalendarFeed", by=amal, calendar_feed_id=feed.calendar_feed_id)
+    assert (await refusal(events("GetCalendar", token=feed.token))).code == "NOT_FOUND"
+
+
+# -- who sees what -------------------------------------------------------------------------------------------------
+async def test_where_to_join_online_is_for_those_with_a_seat(
+    events: Service, organizer: Organizer, people: list[Who]
+) -> None:
+    convening = await organizer.published(capacity=1)
+    await register(events, people[0], convening)
+    await register(events, people[1], convening)
+    address = CONVENING["online_uri"]
+    for who, seen in ((people[0], address), (people[1], ""), (people[2], ""), (organizer.who, address)):
+        found = await events("GetConvening", by=who, convening_id=convening.convening_id)
+        assert found.online_uri == seen
+    listed = await events("ListConvenings", page_size=200)
+    assert {one.online_uri for one in listed.convenings} == {""}
+    assert "secret-room" not in str(await events.db.outbox.find().to_list(None))
+
+
+async def test_drafts_and_members_convenings_are_not_for_everybody(
+    members: Members, events: Service, organizer: Organizer, people: list[Who]
+) -> None:
+    draft, inside = await organizer.draft(), await organizer.published(audience="MEMBERS")
+    member = await members.account("member")
+    for one, who, seen in (
+        (draft, people[0], False),
+        (draft, member, False),
+        (draft, organizer.who, True),
+        (inside, people[0], False),
+        (inside, member, True),
+    ):
+        if seen:
+            assert await events("GetConvening", by=who, convening_id=one.convening_id)
+        else:
+            refused = await refusal(events("GetConvening", by=who, convening_id=one.convening_id))
+            assert refused.reason == "CONVENING_NOT_FOUND"
+    assert (await refusal(register(events, people[0], inside))).reason == "MEMBERS_ONLY"
+    assert (await refusal(register(events, member, draft))).reason == "CONVENING_NOT_FOUND"
+    ids = {one.convening_id for one in (await events("ListConvenings", page_size=200)).convenings}
+    assert ids.isdisjoint({draft.convening_id, inside.convening_id})
+
+
+async def test_convenings_are_found_by_words_in_any_spelling(events: Service, organizer: Organizer) -> None:
+    convening = await organizer.published(title={"ar": "ندوة في الحسكة", "en": "Seminar in Al-Hasakeh"})
+    for query in ("الحسكه", "Hasakah", "ندوات", "seminars"):
+        listed = await events("ListConvenings", query=query, page_size=200)
+        assert convening.convening_id in {one.convening_id for one in listed.convenings}, query
+
+
+# -- refused -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("fields", "field", "reason"),
+    [
+        ({"time_zone": "Syria/Idleb"}, "convening.time_zone", "TIME_ZONE_UNKNOWN"),
+        ({"sessions": []}, "convening.sessions", "REPEATED_MIN_ITEMS"),
+        ({"sessions": [SESSION, SESSION]}, "convening.sessions", "SESSIONS_OVERLAP"),
+        (
+            {"sessions": [{"start_time": {"seconds": 9}, "end_time": {"seconds": 9}}]},
+            "convening.sessions[0].end_time",
+            "ENDS_BEFORE_IT_STARTS",
+        ),
+        ({"capacity": 0}, "convening.capacity", "INT32_GTE_LTE"),
+        ({"online_uri": "http://meet.example"}, "convening.online_uri", "STRING_PREFIX"),
+        ({"place_code": "SY0150"}, "convening.place_code", "CODE_UNKNOWN"),
+        ({"title": {"en": "Fee: 20 USD"}}, "convening.title", "MONEY_REFUSED"),
+        ({"kind": "KIND_UNSPECIFIED"}, "convening.kind", "REQUIRED"),
+    ],
+)
+async def test_what_is_wrong_is_told_by_field_and_not_stored(
+    events: Service, organizer: Organizer, fields: dict[str, Any], field: str, reason: str
+) -> None:
+    before = await events.dump()
+    refused = await refusal(organizer.draft(**fields))
+    assert (refused.code, refused.violations) == ("INVALID_ARGUMENT", {field: reason})
+    assert await events.dump() == before
+
+
+async def test_what_has_begun_takes_nobody_and_ends(events: Service, organizer: Organizer, people: list[Who]) -> None:
+    past = [{"start_time": seconds(2026, 1, 15, 10), "end_time": seconds(2026, 1, 15, 12)}]
+    draft = await organizer.draft(sessions=past)
+    assert (await refusal(organizer("PublishConvening", convening_id=draft.convening_id))).reason == "CONVENING_BEGUN"
+    convening = await organizer.published()
+    assert (await events.db.timers.find_one({"_id": f"convening_ends:{convening.convening_id}"}))["at"]
+    assert timers.POLL_SECONDS <= 1
+    assert (await refusal(events("GetRegistration", by=people[0], registration_id=NO_ID))).reason
