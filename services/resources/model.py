@@ -39,9 +39,10 @@ class VersionUnfinished(errors.AlreadyExists):
     ar = "هناك نسخة لم تكتمل بعد: انشرها أو اسحبها أولا"
 
 
-class StateNotListed(errors.PermissionDenied):
+class StateNotListed(errors.InvalidArgument):
     """What is not published is listed for its publisher, or for curators once it was submitted."""
 
+    field = "state"
     en = "Records in this state are listed for their publisher only: name the one that you act for"
     ar = "السجلات في هذه الحالة تُعرض لناشرها وحده: حدّد الناشر الذي تمثّله"
 

@@ -38,7 +38,7 @@ def test_only_services_know_the_secret_and_the_servers(network: Network) -> None
     for name, pid in network.stack.pids().items():
         variables = pathlib.Path(f"/proc/{pid}/environ").read_text().split("\0")
         told = [one for one in variables if re.match(r"WASL_\w*(URI|SECRET|RABBITMQ)", one)]
-        assert bool(told) is bool(re.search("-(api|worker)-", name)), f"{name}: {told}"
+        assert bool(told) is bool(re.search("-(api|http|worker)-", name)), f"{name}: {told}"
 
 
 # -- the way of one request ----------------------------------------------------------------------------------------
