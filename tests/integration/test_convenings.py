@@ -333,9 +333,19 @@ async def test_convenings_are_found_by_words_in_any_spelling(events: Service, or
         ({"sessions": []}, "convening.sessions", "REPEATED_MIN_ITEMS"),
         ({"sessions": [SESSION, SESSION]}, "convening.sessions", "SESSIONS_OVERLAP"),
         (
-            {"sessions": [{"start_time": {"seconds": 9}, "end_time": {"seconds": 9}}]},
+            {"sessions": [{"start_time": seconds(2027, 1, 1), "end_time": seconds(2027, 1, 1)}]},
             "convening.sessions[0].end_time",
             "ENDS_BEFORE_IT_STARTS",
+        ),
+        (
+            {"sessions": [{**SESSION, "start_time": {"seconds": 9}}]},
+            "convening.sessions[0].start_time",
+            "TIME_OUT_OF_RANGE",
+        ),
+        (
+            {"sessions": [{**SESSION, "end_time": {"seconds": 253402300799}}]},
+            "convening.sessions[0].end_time",
+            "TIME_OUT_OF_RANGE",
         ),
         ({"capacity": 0}, "convening.capacity", "INT32_GTE_LTE"),
         ({"online_uri": "http://meet.example"}, "convening.online_uri", "STRING_PREFIX"),
