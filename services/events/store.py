@@ -14,7 +14,6 @@ from chassis.text import Analyser
 from chassis.tx import Tx
 from participants import store as participants
 from services.events.model import (
-    HAS_SEAT,
     LIVE,
     Audience,
     CalendarFeed,
@@ -173,8 +172,7 @@ async def delete_feed(tx: Tx, feed: CalendarFeed) -> None:
 
 
 async def list_convenings_of(tx: Tx, account_id: str) -> list[Convening]:
-    """Those that the account has, or is offered, a seat at."""
-    seats = await tx.find_all(
-        "registrations", {"account_id": account_id, "state": {"$in": list(HAS_SEAT)}}, Registration
-    )
+    """Those that the account is admitted to: who is only offered a seat does not know where to join online."""
+    query = {"account_id": account_id, "state": RegistrationState.ADMITTED}
+    seats = await tx.find_all("registrations", query, Registration)
     return await tx.find_all("convenings", {"_id": {"$in": [one.convening_id for one in seats]}}, Convening)

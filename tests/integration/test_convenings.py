@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,10 @@ import pytest
 import pytest_asyncio
 
 from chassis import timers
+from chassis.call import Caller
 from chassis.tx import Tx
+from services.events import store
+from services.events.model import Convening, ConveningInOtherState, RegistrationState
 from services.events.usecases import seats
 from services.events.worker import EventsWorker
 from tests.support import (
@@ -199,6 +202,65 @@ async def test_however_many_register_at_once_the_seats_are_filled_exactly_and_th
     assert await organizer.seats_taken(convening) == 5
 
 
+async def while_registering(events: Service, by: Who, convening: Any, meanwhile: Callable[[], Awaitable[Any]]) -> Any:
+    """Registers, but `meanwhile` is done and committed after the registration has seen the convening."""
+    began = 0
+
+    async def body(tx: Tx) -> Any:
+        nonlocal began
+        began += 1
+        await store.get(tx, Convening, convening.convening_id)
+        if began == 1:
+            await meanwhile()
+        asked = {"convening_id": convening.convening_id}
+        return await seats.create_registration(tx, registration=asked, by=Caller(by.account_id))
+
+    return await events.app.run(body)
+
+
+async def test_who_registers_while_it_is_cancelled_has_no_seat(
+    events: Service, organizer: Organizer, people: list[Who]
+) -> None:
+    convening = await organizer.published()
+    with pytest.raises(ConveningInOtherState):
+        await while_registering(
+            events,
+            people[0],
+            convening,
+            lambda: organizer("CancelConvening", convening_id=convening.convening_id, cancel_reason=REASON),
+        )
+    assert await states(events, organizer, convening) == []
+
+
+async def test_who_registers_while_the_capacity_sinks_waits(
+    events: Service, organizer: Organizer, people: list[Who]
+) -> None:
+    convening = await organizer.published(capacity=5)
+    await register(events, people[0], convening)
+    smaller = {"convening_id": convening.convening_id, "capacity": 1}
+    made = await while_registering(
+        events,
+        people[1],
+        convening,
+        lambda: organizer("UpdateConvening", convening=smaller, update_mask={"paths": ["capacity"]}),
+    )
+    assert made.state == RegistrationState.WAITING
+    assert await organizer.seats_taken(convening) == 1
+
+
+async def test_an_offer_means_nothing_once_it_is_cancelled(
+    events: Service, organizer: Organizer, people: list[Who]
+) -> None:
+    convening = await organizer.published(capacity=1)
+    first, second = [await register(events, one, convening) for one in people[:2]]
+    await events("WithdrawRegistration", by=people[0], registration_id=first.registration_id)
+    await organizer("CancelConvening", convening_id=convening.convening_id, cancel_reason=REASON)
+    before = await events.announced(second.registration_id)
+    await let_time_pass(events)
+    assert await states(events, organizer, convening) == ["WITHDRAWN", "OFFERED"]
+    assert await events.announced(second.registration_id) == before
+
+
 async def test_nobody_registers_twice(events: Service, organizer: Organizer, people: list[Who]) -> None:
     convening = await organizer.published(capacity=9)
     made, refused = await all_at_once([register(events, people[0], convening) for _ in range(10)])
@@ -271,6 +333,12 @@ async def test_a_feed_has_what_its_account_has_a_seat_at_until_it_is_revoked(
     assert str(event["uid"]).startswith(convening.convening_id)
     assert feed.token not in str(await events.dump())
     (known,) = (await events("ListCalendarFeeds", by=amal)).calendar_feeds
+    full = await organizer.published(capacity=1)
+    holder = await register(events, other, full)
+    await register(events, amal, full)
+    await events("WithdrawRegistration", by=other, registration_id=holder.registration_id)
+    assert await states(events, organizer, full) == ["WITHDRAWN", "OFFERED"]
+    assert full.convening_id not in (await events("GetCalendar", token=feed.token)).data.decode()
     assert (known.calendar_feed_id, known.label, known.token) == (feed.calendar_feed_id, "my phone", "")
     assert list((await events("ListCalendarFeeds", by=other)).calendar_feeds) == []
     hidden = await refusal(events("RevokeCalendarFeed", by=other, calendar_feed_id=feed.calendar_feed_id))

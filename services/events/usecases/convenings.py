@@ -124,10 +124,10 @@ async def update_convening(
     after = await store.save(tx, store.searchable(after))
     if after.state is ConveningState.PUBLISHED:
         tx.set_timer(store.CONVENING_ENDS, subject=after.convening_id, at=after.end_time)
-        if after.capacity > before.capacity:
-            await seats.promote(tx, after)
         moved = after.sessions != before.sessions
         _announce(tx, events_pb2.ConveningMoved if moved else events_pb2.ConveningUpdated, after)
+    if after.capacity != before.capacity:
+        await seats.settle(tx, after)
     return after
 
 
@@ -152,6 +152,7 @@ async def cancel_convening(
     after = await store.save(tx, before.cancel(reason=reason, at=tx.now))
     tx.cancel_timer(store.CONVENING_ENDS, subject=convening_id)
     _announce(tx, events_pb2.ConveningCancelled, after)
+    await seats.settle(tx, after)
     return after
 
 
@@ -159,6 +160,7 @@ async def end_convening(tx: Tx, *, convening_id: str) -> None:
     """Its last session is over."""
     after = await store.save(tx, (await store.get(tx, Convening, convening_id)).hold(at=tx.now))
     _announce(tx, events_pb2.ConveningHeld, after)
+    await seats.settle(tx, after)
 
 
 async def _is_organizer(tx: Tx, convening: Convening, by: Caller) -> bool:
