@@ -239,10 +239,11 @@ async def matching_service(mongo_uri: str, members: Members, **changed: Any) -> 
 
 
 @contextlib.asynccontextmanager
-async def events_service(mongo_uri: str, members: Members, **changed: Any) -> AsyncIterator[Service]:
-    """An events api that believes the tokens of `members`."""
-    config = _config(EventsConfig, "events", mongo_uri, members, changed)
-    async with _started(config, events_store.migrate, events_api.register, members) as service:
+async def events_service(mongo_uri: str, members: Members, database: str = "") -> AsyncIterator[Service]:
+    """An events api that believes the tokens of `members`; with a database of its own unless one is named."""
+    config = _config(EventsConfig, "events", mongo_uri, members, {"database": database} if database else {})
+    own = not database
+    async with _started(config, events_store.migrate, events_api.register, members, own_database=own) as service:
         yield service
 
 
@@ -252,11 +253,13 @@ def _config(kind: Any, service: str, mongo_uri: str, members: Members, changed: 
 
 
 @contextlib.asynccontextmanager
-async def _started(config: Any, migrate: Any, register: Any, members: Members) -> AsyncIterator[Service]:
+async def _started(
+    config: Any, migrate: Any, register: Any, members: Members, own_database: bool = True
+) -> AsyncIterator[Service]:
     app = App(config, mongo.client(config.mongo_uri))
     await migrate(app.db)
     running = await server.start(app, register, load_keys=members_api.load_keys(members.app))
-    async with _serving(app, running) as channel:
+    async with _serving(app, running, own_database) as channel:
         yield Service(app, running, channel)
 
 

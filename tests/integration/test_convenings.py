@@ -170,23 +170,19 @@ async def test_the_organizer_decides_where_it_is_asked_for(
 
 
 # -- races ---------------------------------------------------------------------------------------------------------
-async def test_however_many_register_at_once_the_seats_are_filled_exactly_and_the_rest_wait_in_order(
-    members: Members, events: Service, organizer: Organizer
+async def test_200_at_once_fill_the_seats_exactly_and_the_rest_wait_in_order(
+    mongo_uri: str, members: Members, events: Service, organizer: Organizer
 ) -> None:
+    """At two apis, which know nothing of each other; nobody is told to try again."""
     convening = await organizer.published(capacity=5)
-    crowd = [await members.account() for _ in range(60)]
-    made, refused = await all_at_once(
-        [
-            events("CreateRegistration", by=one, registration={"convening_id": convening.convening_id}, timeout=60)
-            for one in crowd
-        ]
-    )
-    assert {one.code for one in refused} <= {"UNAVAILABLE", "ABORTED"}  # who was told to try again may do so
-    rest = [one for one in crowd if one.account_id not in {done.account_id for done in made}]
-    made += [await register(events, one, convening) for one in rest]
+    crowd = [await members.account() for _ in range(200)]
+    async with events_service(mongo_uri, members, database=events.db.name) as second:
+        calls = [register((events, second)[number % 2], one, convening) for number, one in enumerate(crowd)]
+        made, refused = await all_at_once(calls)
+    assert refused == []
     by_entry = sorted(made, key=lambda one: one.entry)
-    assert [one.entry for one in by_entry] == list(range(1, 61))
-    assert [one.state for one in by_entry] == [made[0].ADMITTED] * 5 + [made[0].WAITING] * 55
+    assert [one.entry for one in by_entry] == list(range(1, 201))
+    assert [one.state for one in by_entry] == [made[0].ADMITTED] * 5 + [made[0].WAITING] * 195
     assert await organizer.seats_taken(convening) == 5
     leaving = {one.account_id: one for one in by_entry[:3]}
     whose = {one.account_id: one for one in crowd}
