@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -196,6 +197,58 @@ async def test_200_at_once_fill_the_seats_exactly_and_the_rest_wait_in_order(
     assert (now[:3], now[3:5], now[5:8]) == (["WITHDRAWN"] * 3, ["ADMITTED"] * 2, ["OFFERED"] * 3)
     assert set(now[8:]) == {"WAITING"}
     assert await organizer.seats_taken(convening) == 5
+
+
+async def lapse_in_time(events: Service, registration_id: str) -> None:
+    """As the timekeeper does it: the timer's end and its effect, or neither."""
+
+    async def body(tx: Tx) -> None:
+        timer = {"_id": timers.key(store.SEAT_LAPSES, registration_id)}
+        if await tx.db.timers.find_one_and_delete(timer, session=tx.session):
+            await seats.lapse_seat(tx, registration_id=registration_id)
+
+    await events.app.run(body)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_happens_at_once_nobody_is_overtaken_and_the_seats_are_never_more(
+    members: Members, events: Service, organizer: Organizer, seed: int
+) -> None:
+    """People come, go, accept and let time pass while the capacity changes, in waves; counted after each."""
+    chance = random.Random(seed)
+    convening = await organizer.published(capacity=3)
+    newcomers = [await members.account() for _ in range(40)]
+    crowd = {who.account_id: who for who in newcomers}
+    asked = {"convening_id": convening.convening_id}
+
+    async def listed(*names: str) -> list[Any]:
+        found = (await organizer("ListRegistrations", **asked, page_size=200)).registrations
+        return [one for one in found if not names or type(one).State.Name(one.state) in names]
+
+    def step(live: list[Any], offered: list[Any]) -> Awaitable[Any]:
+        what = chance.choice(["come", "come", "go", "accept", "lapse", "resize"])
+        if what == "resize":
+            changed = {**asked, "capacity": chance.randint(1, 8)}
+            return organizer("UpdateConvening", convening=changed, update_mask={"paths": ["capacity"]})
+        one = chance.choice((live if what == "go" else offered) or [None])
+        if what == "come" or one is None:
+            return register(events, newcomers.pop(), convening) if newcomers else asyncio.sleep(0)
+        if what == "lapse":
+            return lapse_in_time(events, one.registration_id)
+        rpc = "WithdrawRegistration" if what == "go" else "AcceptRegistration"
+        return events(rpc, by=crowd[one.account_id], registration_id=one.registration_id)
+
+    faster = {"REGISTRATION_IN_OTHER_STATE", "VERSION_CONFLICT", "BELOW_SEATS_TAKEN"}
+    for _ in range(8):
+        live, offered = await listed("WAITING", "OFFERED", "ADMITTED"), await listed("OFFERED")
+        _, refused = await all_at_once([step(live, offered) for _ in range(8)])
+        assert {one.reason for one in refused} <= faster
+        seated, waiting = await listed("OFFERED", "ADMITTED"), await listed("WAITING")
+        capacity = (await organizer("GetConvening", **asked)).capacity
+        assert len(seated) == await organizer.seats_taken(convening) <= capacity
+        assert len(seated) == capacity or not waiting
+        assert max([one.entry for one in seated], default=0) < min([one.entry for one in waiting], default=99)
+        assert sorted(one.entry for one in await listed()) == list(range(1, len(await listed()) + 1))
 
 
 async def while_registering(events: Service, by: Who, convening: Any, meanwhile: Callable[[], Awaitable[Any]]) -> Any:
