@@ -291,6 +291,27 @@ async def test_what_is_promised_cannot_be_taken_out_of_a_line(parties: list[Part
     assert (await refusal(change(line))).reason == "POSTING_IN_OTHER_STATE"
 
 
+async def test_nobody_takes_the_id_of_anothers_line(parties: list[Party]) -> None:
+    school, first, second = parties
+    need, offer = await school.need(), await first.offer()
+    stolen = {**KITS, "line_id": offer.lines[0].line_id}
+    posting = {"title": TITLE, "lines": [stolen]}
+    refused = await refusal(second("CreateOffer", organization_id=second.member_id, offer=posting))
+    assert refused.violations == {"offer.lines[0].line_id": "LINE_NOT_FOUND"}
+    own = await second.offer()
+    changed = {"offer_id": own.offer_id, "lines": [stolen]}
+    refused = await refusal(second("UpdateOffer", offer=changed, update_mask={"paths": ["lines"]}))
+    assert refused.violations == {"offer.lines[0].line_id": "LINE_NOT_FOUND"}
+    found = await school("GetSuggestedOffers", need_id=need.need_id, page_size=100)
+    assert offer.offer_id in {one.offer_id for one in found.suggestions}
+
+
+async def test_a_match_with_anothers_draft_does_not_tell_that_it_is_there(parties: list[Party]) -> None:
+    school, first, _ = parties
+    draft = await school("CreateNeed", organization_id=school.member_id, need={"title": TITLE, "lines": [KITS]})
+    assert (await refusal(first.propose(draft, await first.offer()))).reason == "NEED_NOT_FOUND"
+
+
 # -- refused -------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("fields", "field", "reason"),

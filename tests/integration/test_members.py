@@ -408,6 +408,15 @@ async def test_nothing_of_a_child_is_stored(members: Members) -> None:
     assert await members.dump() == before
 
 
+async def test_a_statement_asks_for_no_money(members: Members) -> None:
+    amal = await members.account()
+    before = await members.dump()
+    application = {"person": PERSON, "statement": {"ar": "نحتاج ٥٠٠ دولار"}}
+    refused = await refusal(members("CreateApplication", by=amal, application=application))
+    assert refused.violations == {"application.statement": "MONEY_REFUSED"}
+    assert await members.dump() == before
+
+
 async def test_a_draft_is_changed_in_what_is_given_or_named(members: Members) -> None:
     amal = await members.account()
     draft = await members.draft(amal, person=PERSON, statement={"en": "first"})

@@ -8,7 +8,7 @@ from chassis.ids import new_id
 from chassis.paging import Page
 from chassis.tx import Tx
 from participants import usecases as participants
-from participants.model import NotActingFor
+from participants.model import COORDINATOR, MEMBER, NotActingFor
 from services.events import store
 from services.events.model import (
     HAS_SEAT,
@@ -25,7 +25,6 @@ from services.events.model import (
 )
 from wasl.events.v1 import events_pb2
 
-COORDINATOR, MEMBER = "coordinator", "member"
 _ANNOUNCED: dict[RegistrationState, Any] = {
     RegistrationState.REQUESTED: events_pb2.RegistrationRequested,
     RegistrationState.WAITING: events_pb2.RegistrationQueued,
