@@ -328,6 +328,7 @@ def render(environment: Mapping[str, str], descriptors: pathlib.Path = DESCRIPTO
         contract=contract,
         descriptors=base64.b64encode(contract.descriptors).decode(),
         fields_lua=(HERE / "fields.lua").read_text(),
+        language_lua=(HERE / "language.lua").read_text(),
         refusals_lua=refusals_lua(),
         replies=read_replies(),
     )
