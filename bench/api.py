@@ -32,8 +32,9 @@ from bench.stack import Stack
 from chassis import mongo, settings
 from chassis.ids import new_id
 from chassis.servers import free_port
+from participants.model import MEMBER
 from services.members.config import Config
-from services.members.model import MEMBER, Organization
+from services.members.model import Organization
 from wasl.members.v1 import members_pb2 as m
 
 ORGANIZATIONS = 500

@@ -35,10 +35,10 @@ from chassis.call import Caller
 from chassis.ids import new_id
 from chassis.publisher import Outgoing, Publisher
 from chassis.servers import Process, wait_until
+from participants.model import COORDINATOR
 from services.matching import store as matching_store
-from services.members import usecases
 from services.members.config import Config
-from services.members.model import COORDINATOR
+from services.members.usecases import accounts, applications
 from wasl.members.v1 import events_pb2, members_pb2_grpc
 from wasl.members.v1 import members_pb2 as m
 from wasl.type.v1.localized_text_pb2 import LocalizedText
@@ -233,15 +233,15 @@ async def _submit(config: Config, count: int) -> tuple[list[str], str]:
     ids = []
     for profile in data.profiles(count):
         email = f"{new_id()}@wasl.example"
-        account = await app.run(usecases.create_account, account={"email": email}, password_hash="")
+        account = await app.run(accounts.create_account, account={"email": email}, password_hash="")
         by = Caller(account.account_id)
         organization = {
             "display_name": {"ar": profile.display_name.ar, "en": profile.display_name.en},
             "type_code": profile.type_code,
             "place_code": profile.place_code,
         }
-        draft = await app.run(usecases.create_application, application={"organization": organization}, by=by)
-        await app.run(usecases.submit_application, application_id=draft.application_id, etag="", by=by)
+        draft = await app.run(applications.create_application, application={"organization": organization}, by=by)
+        await app.run(applications.submit_application, application_id=draft.application_id, etag="", by=by)
         ids.append(draft.application_id)
     return ids, await data.access_token(app.db, config, COORDINATOR)
 

@@ -13,9 +13,15 @@ LANGUAGES = ("ar", "en")
 
 
 def preferred(accepted: str) -> str:
-    """The first of LANGUAGES that Accept-Language names, else "en"; weights do not count, in the gateway neither."""
-    named = re.findall(r"(?:^|,)\s*([a-z]+)", accepted.lower())
-    return next((language for language in named if language in LANGUAGES), "en")
+    """The one of LANGUAGES that Accept-Language (RFC 9110) weighs most, the first of equals; else "en".
+
+    The gateway does the same for its callers (deploy/envoy/language.lua).
+    """
+    best, most = "en", 0.0
+    for language, weight in re.findall(r"(?:^|,)\s*([a-z]+)[^,;]*(?:;\s*q=(\d(?:\.\d*)?))?", accepted.lower()):
+        if language in LANGUAGES and float(weight or 1) > most:
+            best, most = language, float(weight or 1)
+    return best
 
 
 class Caller(msgspec.Struct, frozen=True):

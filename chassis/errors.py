@@ -98,6 +98,12 @@ class PermissionDenied(Error):
     en, ar = "You are not allowed to do this", "لا تملك صلاحية هذا الإجراء"
 
 
+class RoleMissing(PermissionDenied):
+    """The caller has none of the roles that this needs, or has lost it since the token was made."""
+
+    en, ar = "Your account does not have the role that this needs", "لا يملك حسابك الدور اللازم لهذا الإجراء"
+
+
 class NotFound(Error):
     """There is no such thing, or the caller may not know of it. A consumer tries again: it may arrive early."""
 

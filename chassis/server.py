@@ -57,15 +57,6 @@ class ServiceOnly(errors.PermissionDenied):
     )
 
 
-class RoleMissing(errors.PermissionDenied):
-    """The caller has none of the roles that the method asks for."""
-
-    en, ar = (
-        "Your account does not have the role that this needs",
-        "لا يملك حسابك الدور اللازم لهذا الإجراء",
-    )
-
-
 class MalformedRequest(errors.InvalidArgument):
     """The bytes are no message."""
 
@@ -174,7 +165,7 @@ class Guard:
         else:
             raise errors.Unauthenticated
         if access.level == Access.ROLE and who.roles.isdisjoint(access.roles):
-            raise RoleMissing
+            raise errors.RoleMissing
         if access.level == Access.LEVEL_UNSPECIFIED:
             raise errors.PermissionDenied
         return who

@@ -2,11 +2,14 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from msgspec import Struct
 
 from chassis import errors
 from chassis.values import LocalizedText
+
+MEMBER, COORDINATOR = "member", "coordinator"  # roles, as the contract names them
 
 
 class ParticipantNotFound(errors.NotFound):
@@ -61,8 +64,26 @@ class Affiliation(Struct, frozen=True, kw_only=True):
 
     def lets_act(self, at: datetime) -> bool:
         """May the person act for the organization at that moment?"""
-        return (
-            (self.role, self.state) == ("REPRESENTATIVE", "CONFIRMED")
-            and (self.start_time is None or self.start_time <= at)
-            and (self.end_time is None or at < self.end_time)
-        )
+        return lets_act(self, at)
+
+
+class Tie(Protocol):
+    """An affiliation, whoever keeps it."""
+
+    @property
+    def role(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def start_time(self) -> datetime | None: ...
+    @property
+    def end_time(self) -> datetime | None: ...
+
+
+def lets_act(tie: Tie, at: datetime) -> bool:
+    """Only a confirmed representative acts for the organization, from its start to its end."""
+    return (
+        (tie.role, tie.state) == ("REPRESENTATIVE", "CONFIRMED")
+        and (tie.start_time is None or tie.start_time <= at)
+        and (tie.end_time is None or at < tie.end_time)
+    )

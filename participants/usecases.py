@@ -84,6 +84,8 @@ async def acts_for(tx: Tx, *, by: Caller, participant_id: str) -> bool:
 
 
 async def _acts_for(tx: Tx, participant: Participant, by: Caller) -> bool:
+    if not by.subject:
+        return False  # nobody is signed in: no match for a member without an account
     if participant.account_id == by.subject:
         return True
     if participant.kind is ParticipantKind.PERSON:

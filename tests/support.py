@@ -45,10 +45,11 @@ NO_ID = "0190c1a2-0000-7000-8000-000000000000"  # of nothing
 PERSON = {"display_name": {"ar": "أمل حداد", "en": "Amal Haddad"}, "of_age": True, "place_code": "SY07"}
 SCHOOL = {"display_name": {"ar": "مدرسة الأمل", "en": "Hope School"}, "type_code": "441", "place_code": "SY0203"}
 REASON = {"ar": "الوثائق ناقصة", "en": "Documents are missing"}
-ACCEPTED = [  # Accept-Language, and what gateway, services and portal all make of it: the first that is named
+ACCEPTED = [  # Accept-Language, and what gateway, services and portal all make of it: the heaviest, or the first
     ("ar", "ar"), ("ar-SY", "ar"), ("AR;q=1", "ar"), ("fr,ar;q=0.5", "ar"), ("*,ar", "ar"), ("es, ar", "ar"),
     ("ar,en", "ar"), ("ar-SY,ar;q=0.9,en;q=0.8", "ar"), ("ar-SY,en;q=0.9,ar;q=0.8", "ar"), ("ar;q=x,en", "ar"),
-    ("en,ar", "en"), ("en-US,ar", "en"), ("fr, en-GB;q=0.7, ar", "en"), ("en;q=0.2, ar;q=0.9", "en"),
+    ("en,ar", "en"), ("en-US,ar", "en"), ("fr, en-GB;q=0.7, ar", "ar"), ("en;q=0.2, ar;q=0.9", "ar"),
+    ("ar;q=0", "en"), ("ar;q=0.5,en;q=0.5", "ar"), ("AR;Q=0.1,en", "en"), ("en;q=0.9, fr, ar", "ar"),
     ("en", "en"), ("fr", "en"), ("*", "en"), ("", "en"), ("arz", "en"), ("eng,ar", "ar"),
 ]  # fmt: skip
 
@@ -242,10 +243,11 @@ async def matching_service(mongo_uri: str, members: Members, **changed: Any) -> 
 
 
 @contextlib.asynccontextmanager
-async def events_service(mongo_uri: str, members: Members, **changed: Any) -> AsyncIterator[Service]:
-    """An events api that believes the tokens of `members`."""
-    config = _config(EventsConfig, "events", mongo_uri, members, changed)
-    async with _started(config, events_store.migrate, events_api.register, members) as service:
+async def events_service(mongo_uri: str, members: Members, database: str = "") -> AsyncIterator[Service]:
+    """An events api that believes the tokens of `members`; with a database of its own unless one is named."""
+    config = _config(EventsConfig, "events", mongo_uri, members, {"database": database} if database else {})
+    own = not database
+    async with _started(config, events_store.migrate, events_api.register, members, own_database=own) as service:
         yield service
 
 
@@ -255,11 +257,13 @@ def _config(kind: Any, service: str, mongo_uri: str, members: Members, changed: 
 
 
 @contextlib.asynccontextmanager
-async def _started(config: Any, migrate: Any, register: Any, members: Members) -> AsyncIterator[Service]:
+async def _started(
+    config: Any, migrate: Any, register: Any, members: Members, own_database: bool = True
+) -> AsyncIterator[Service]:
     app = App(config, mongo.client(config.mongo_uri))
     await migrate(app.db)
     running = await server.start(app, register, load_keys=members_api.load_keys(members.app))
-    async with _serving(app, running) as channel:
+    async with _serving(app, running, own_database) as channel:
         yield Service(app, running, channel)
 
 

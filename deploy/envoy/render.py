@@ -24,7 +24,7 @@ from typing import Any
 
 import jinja2
 from google.api import annotations_pb2
-from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet, MethodDescriptorProto
 
 from wasl.options.v1 import options_pb2
 
@@ -163,12 +163,16 @@ class Rpc:
 
 @dataclasses.dataclass(frozen=True)
 class Contract:
-    """What the template needs of the descriptors. `rest` matches the REST addresses, which are yet to be transcoded."""
+    """What the template needs of the descriptors. `rest` matches the REST addresses, which are yet to be transcoded.
+
+    `secrets` are beginnings of addresses that go on with a field marked `sensitive`: neither logged nor traced.
+    """
 
     descriptors: bytes
     services: list[str]  # full names of the services to transcode
     rpcs: list[Rpc]
     rest: list[dict[str, str]]
+    secrets: list[str]
 
     @property
     def owners(self) -> list[str]:
@@ -180,8 +184,10 @@ def read_contract(path: pathlib.Path) -> Contract:
     """Raises Invalid when a method with a route declares no access, or INTERNAL."""
     levels = options_pb2.Access
     content = path.read_bytes()
-    services, rpcs, rest = [], [], set()
-    for described in FileDescriptorSet.FromString(content).file:
+    services, rpcs, rest, secrets = [], [], set(), set()
+    files = FileDescriptorSet.FromString(content).file
+    messages = {f".{file.package}.{message.name}": message for file in files for message in file.message_type}
+    for described in files:
         for service in described.service:
             full_name = f"{described.package}.{service.name}"
             for method in service.method:
@@ -193,9 +199,10 @@ def read_contract(path: pathlib.Path) -> Contract:
                 owner = described.package.split(".")[1]  # wasl.members.v1
                 rpcs.append(Rpc(f"/{full_name}/{method.name}", owner, _kind(method), level == levels.PUBLIC))
                 rest.update(_addresses(method))
+                secrets.update(_secrets(method, messages[method.input_type]))
                 if full_name not in services:
                     services.append(full_name)
-    return Contract(content, services, rpcs, [dict([match]) for match in sorted(rest)])
+    return Contract(content, services, rpcs, [dict([match]) for match in sorted(rest)], sorted(secrets))
 
 
 def _kind(method: MethodDescriptorProto) -> str:
@@ -215,6 +222,13 @@ def _addresses(method: MethodDescriptorProto) -> set[tuple[str, str]]:
         fixed, variable, _ = template.partition("{")
         found.add(("prefix", version[0]) if version else ("prefix" if variable else "path", fixed))
     return found
+
+
+def _secrets(method: MethodDescriptorProto, request: DescriptorProto) -> set[str]:
+    sensitive = [field.name for field in request.field if field.options.Extensions[options_pb2.sensitive]]
+    rule = method.options.Extensions[annotations_pb2.http]
+    found = (rule.get.partition(f"{{{name}}}") for name in sensitive)
+    return {before for before, variable, _ in found if variable}
 
 
 def read_replies() -> dict[str, dict[str, Any]]:
@@ -315,6 +329,7 @@ def render(environment: Mapping[str, str], descriptors: pathlib.Path = DESCRIPTO
         contract=contract,
         descriptors=base64.b64encode(contract.descriptors).decode(),
         fields_lua=(HERE / "fields.lua").read_text(),
+        language_lua=(HERE / "language.lua").read_text(),
         refusals_lua=refusals_lua(),
         replies=read_replies(),
     )

@@ -113,8 +113,8 @@ def document(contract: Contract) -> Json:
                 "Language": {
                     "name": "Accept-Language",
                     "in": "header",
-                    "description": "For sentences that people read: Arabic when `ar` stands before `en`, else English; "
-                    "weights (`q`) do not count.",
+                    "description": "For sentences that people read: Arabic or English, whichever weighs more "
+                    "(RFC 9110), and the first of equals; English when neither is named.",
                     "schema": {"type": "string"},
                 },
                 "RequestId": {

@@ -45,7 +45,8 @@ class Events(convenings_pb2_grpc.EventsServiceServicer):
 
     # -- registrations ---------------------------------------------------------------------------------------------
     async def CreateRegistration(self, request: r.CreateRegistrationRequest, context: Any) -> r.Registration:
-        return await self._app.write(seats.create_registration, r.Registration, request, by=caller())
+        async with self._app.turn(request.registration.convening_id):  # all of them write its seats
+            return await self._app.write(seats.create_registration, r.Registration, request, by=caller())
 
     async def GetRegistration(self, request: r.GetRegistrationRequest, context: Any) -> r.Registration:
         return await self._app.read(seats.get_registration, r.Registration, request, by=caller())

@@ -1,6 +1,8 @@
 """Convenings as iCalendar (RFC 5545). Pure; the library folds lines by octets and writes the time zones."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Sequence
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import icalendar
@@ -10,10 +12,12 @@ from chassis.values import LocalizedText
 from services.events.model import Convening, ConveningState
 
 CONTENT_TYPE = "text/calendar; charset=utf-8"
+_YEAR = timedelta(days=366)  # of a time zone's rules before and after what they are needed for
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SHOWN = (ConveningState.PUBLISHED, ConveningState.CANCELLED, ConveningState.HELD)
 
 
-def write(convenings: Iterable[Convening], language: str) -> bytes:
+def write(convenings: Sequence[Convening], language: str) -> bytes:
     """One VEVENT for each session. Its UID stays for ever, its SEQUENCE is the convening's: an update replaces it."""
     calendar = icalendar.Calendar()
     calendar.add("prodid", "-//Wasl//Convenings//EN")
@@ -23,7 +27,8 @@ def write(convenings: Iterable[Convening], language: str) -> bytes:
         if convening.state in _SHOWN:
             for number in range(len(convening.sessions)):
                 calendar.add_component(_event(convening, number, language))
-    calendar.add_missing_timezones()
+    if times := [session.start_time.date() for one in convenings for session in one.sessions]:
+        calendar.add_missing_timezones(min(times) - _YEAR, max(times) + _YEAR)
     return bytes(calendar.to_ical())
 
 
@@ -50,5 +55,5 @@ def _event(convening: Convening, number: int, language: str) -> icalendar.Event:
 
 
 def _said(text: LocalizedText, language: str) -> str:
-    """In the language that was asked for, if it is there."""
-    return (text.ar or text.en) if language == "ar" else (text.en or text.ar)
+    """In the language that was asked for, if it is there; without the control characters that a TEXT may not have."""
+    return _CONTROL.sub("", (text.ar or text.en) if language == "ar" else (text.en or text.ar))

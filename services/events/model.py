@@ -1,7 +1,8 @@
 """Convenings, seats and registrations: states, transitions and their errors. Pure."""
 
+import functools
 import zoneinfo
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from chassis import errors
 from chassis.values import LocalizedText
 
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)  # what sessions lie between
 ACCEPT_LIFE = timedelta(days=1)  # in which an offered seat can be accepted, unless the convening says otherwise
 
 
@@ -73,6 +75,12 @@ class TimeZoneUnknown(errors.InvalidArgument):
 
     field = "convening.time_zone"
     en, ar = "{name} is no time zone", "{name} ليست منطقة زمنية"
+
+
+class TimeOutOfRange(errors.InvalidArgument):
+    """What no calendar of people is about; near the year 9999 the clocks of some zones have no time any more."""
+
+    en, ar = "The time has to be from 2000 to 2099", "يجب أن يكون الوقت بين عامي 2000 و2099"
 
 
 class SessionsOverlap(errors.InvalidArgument):
@@ -208,14 +216,22 @@ def _in_calendars(one: Convening) -> tuple[object, ...]:
 
 
 def check_times(sessions: tuple[Session, ...], time_zone: str) -> None:
-    """Raises SessionsOverlap, EndsBeforeItStarts, TimeZoneUnknown."""
+    """Raises TimeOutOfRange, SessionsOverlap, EndsBeforeItStarts, TimeZoneUnknown."""
     for number, session in enumerate(sessions):
+        for name in ("start_time", "end_time"):
+            if not EARLIEST <= getattr(session, name) < LATEST:
+                raise TimeOutOfRange(field=f"convening.sessions[{number}].{name}")
         if session.end_time <= session.start_time:
             raise errors.EndsBeforeItStarts(field=f"convening.sessions[{number}].end_time")
         if number and session.start_time < sessions[number - 1].end_time:
             raise SessionsOverlap
-    if time_zone not in zoneinfo.available_timezones():
+    if time_zone not in _time_zones():
         raise TimeZoneUnknown(name=time_zone)
+
+
+@functools.cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())  # looks through the folders of the database: 5 ms
 
 
 # -- seats and registrations ---------------------------------------------------------------------------------------

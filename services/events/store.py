@@ -2,19 +2,18 @@
 
 import functools
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 import vocabularies
-from chassis import app, errors, eventlog, inbox, mongo, outbox, timers
+from chassis import migration
+from chassis.aggregates import Aggregates
 from chassis.paging import Page, page
 from chassis.text import Analyser
 from chassis.tx import Tx
 from participants import store as participants
 from services.events.model import (
-    HAS_SEAT,
     LIVE,
     Audience,
     CalendarFeed,
@@ -38,13 +37,7 @@ def _analyser() -> Analyser:
 
 async def migrate(db: Any) -> None:
     """Collections and indexes; run before the first process of a new version, as often as one likes."""
-    own = ("convenings", "seats", "registrations", "calendar_feeds")
-    await mongo.ensure_collections(db, *own, "timers", "requests", "outbox", "log", "inbox")
-    await app.ensure_indexes(db)
-    await outbox.ensure_indexes(db)
-    await eventlog.ensure_indexes(db)
-    await inbox.ensure_indexes(db)
-    await timers.ensure_indexes(db)
+    await migration.prepare(db, "convenings", "seats", "registrations", "calendar_feeds")
     await participants.migrate(db)
     for first in ("organizer_id", "state", "place_code", "tokens"):
         await db.convenings.create_index([(first, 1), ("_id", -1)])
@@ -60,29 +53,15 @@ async def migrate(db: Any) -> None:
 
 
 # -- aggregates ----------------------------------------------------------------------------------------------------
-_KEPT: dict[type[Struct], tuple[str, type[errors.NotFound]]] = {
-    Convening: ("convenings", ConveningNotFound),
-    Seats: ("seats", ConveningNotFound),
-    Registration: ("registrations", RegistrationNotFound),
-    CalendarFeed: ("calendar_feeds", CalendarNotFound),
-}
-S = TypeVar("S", bound=Struct)
-
-
-async def add(tx: Tx, aggregate: S) -> S:
-    return await tx.insert(_KEPT[type(aggregate)][0], aggregate)
-
-
-async def get(tx: Tx, kind: type[S], key: str) -> S:
-    """Raises the kind's own errors.NotFound."""
-    collection, not_found = _KEPT[kind]
-    if found := await tx.get(collection, key, kind):
-        return found
-    raise not_found
-
-
-async def save(tx: Tx, aggregate: S) -> S:
-    return await tx.save(_KEPT[type(aggregate)][0], aggregate)
+_kept = Aggregates(
+    {
+        Convening: ("convenings", ConveningNotFound),
+        Seats: ("seats", ConveningNotFound),
+        Registration: ("registrations", RegistrationNotFound),
+        CalendarFeed: ("calendar_feeds", CalendarNotFound),
+    }
+)
+add, get, save = _kept.add, _kept.get, _kept.save
 
 
 # -- convenings ----------------------------------------------------------------------------------------------------
@@ -173,8 +152,7 @@ async def delete_feed(tx: Tx, feed: CalendarFeed) -> None:
 
 
 async def list_convenings_of(tx: Tx, account_id: str) -> list[Convening]:
-    """Those that the account has, or is offered, a seat at."""
-    seats = await tx.find_all(
-        "registrations", {"account_id": account_id, "state": {"$in": list(HAS_SEAT)}}, Registration
-    )
+    """Those that the account is admitted to: who is only offered a seat does not know where to join online."""
+    query = {"account_id": account_id, "state": RegistrationState.ADMITTED}
+    seats = await tx.find_all("registrations", query, Registration)
     return await tx.find_all("convenings", {"_id": {"$in": [one.convening_id for one in seats]}}, Convening)

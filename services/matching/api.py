@@ -91,13 +91,13 @@ class Matching(matching_pb2_grpc.MatchingServiceServicer):
         return await self._app.read(matches.list_matches, t.ListMatchesResponse, request, by=caller())
 
     async def AcceptMatch(self, request: t.AcceptMatchRequest, context: Any) -> t.Match:
-        return await self._app.write(matches.accept_match, t.Match, request, by=caller())
+        return await self._in_turn(matches.accept_match, request)
 
     async def DeclineMatch(self, request: t.DeclineMatchRequest, context: Any) -> t.Match:
         return await self._app.write(matches.decline_match, t.Match, request, by=caller())
 
     async def WithdrawMatch(self, request: t.WithdrawMatchRequest, context: Any) -> t.Match:
-        return await self._app.write(matches.withdraw_match, t.Match, request, by=caller())
+        return await self._in_turn(matches.withdraw_match, request)
 
     async def DispatchMatch(self, request: t.DispatchMatchRequest, context: Any) -> t.Match:
         return await self._app.write(matches.dispatch_match, t.Match, request, by=caller())
@@ -106,7 +106,14 @@ class Matching(matching_pb2_grpc.MatchingServiceServicer):
         return await self._app.write(matches.deliver_match, t.Match, request, by=caller())
 
     async def ConfirmMatch(self, request: t.ConfirmMatchRequest, context: Any) -> t.Match:
-        return await self._app.write(matches.confirm_match, t.Match, request, by=caller())
+        return await self._in_turn(matches.confirm_match, request)
+
+    async def _in_turn(self, usecase: Any, request: Any) -> t.Match:
+        """For what changes the quantities of both sides: many do so with one need, or one offer, at the same moment."""
+        which = t.GetMatchRequest(match_id=request.match_id)
+        match = await self._app.read(matches.get_match, t.Match, which, by=caller())
+        async with self._app.turn(match.need_id, match.offer_id):
+            return await self._app.write(usecase, t.Match, request, by=caller())
 
     # -- both sides alike ------------------------------------------------------------------------------------------
     async def _read(self, usecase: Any, kind: type[M], request: Any, side: Side) -> M:

@@ -1,6 +1,6 @@
 """Needs and offers, their lines, and the matches that join them: states, transitions, quantities, errors. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -44,6 +44,12 @@ class BelowCommitted(errors.FailedPrecondition):
 
     en = "Of this line {committed} are committed: it cannot become less, another kind or another unit, or go away"
     ar = "التُزم من هذا البند بكمية {committed}: لا يمكن إنقاصه عنها ولا تغيير نوعه أو وحدته ولا حذفه"
+
+
+class ExpiredAlready(errors.InvalidArgument):
+    """It would expire at once."""
+
+    en, ar = "The time to expire has to be in the future", "يجب أن يكون موعد الانتهاء في المستقبل"
 
 
 class PostingInOtherState(errors.FailedPrecondition):
@@ -204,24 +210,18 @@ class Posting(Struct, frozen=True, kw_only=True):
         return replace(self, lines=lines, update_time=at)
 
     def change(self, *, at: datetime, **changes: object) -> "Posting":
-        """Raises PostingInOtherState unless it is a draft or published."""
+        """Raises PostingInOtherState unless it is a draft or published; ExpiredAlready."""
         self._expect(PostingState.DRAFT, PostingState.PUBLISHED)
-        return replace(self, update_time=at, **changes)
-
-    def with_lines(self, given: Sequence[Line]) -> tuple[Line, ...]:
-        """`given` in place of the lines, with what was promised of them. Raises LineNotFound, BelowCommitted."""
-        known = {line.line_id: line for line in self.lines}
-        lines = tuple(known.pop(one.line_id).changed_to(one) if one.line_id in known else one for one in given)
-        for gone in known.values():
-            if gone.committed_quantity:
-                raise BelowCommitted(committed=gone.committed_quantity)
-        return lines
+        return replace(self, update_time=at, **changes)._not_expired(at)
 
     def publish(self, *, at: datetime) -> "Posting":
-        """Raises PostingInOtherState."""
+        """Raises PostingInOtherState, ExpiredAlready."""
         self._expect(PostingState.DRAFT)
         expire_time = self.expire_time or at + POSTING_LIFE
-        return replace(self, state=PostingState.PUBLISHED, publish_time=at, update_time=at, expire_time=expire_time)
+        published = replace(
+            self, state=PostingState.PUBLISHED, publish_time=at, update_time=at, expire_time=expire_time
+        )
+        return published._not_expired(at)
 
     def close(self, *, reason: LocalizedText | None, at: datetime) -> "Posting":
         """Raises PostingInOtherState."""
@@ -233,6 +233,11 @@ class Posting(Struct, frozen=True, kw_only=True):
         self._expect(PostingState.PUBLISHED)
         return replace(self, state=PostingState.EXPIRED, update_time=at)
 
+    def _not_expired(self, at: datetime) -> "Posting":
+        if self.state is PostingState.PUBLISHED and self.expire_time is not None and self.expire_time <= at:
+            raise ExpiredAlready(field=f"{self.side.noun}.expire_time")
+        return self
+
     def check_published(self) -> None:
         """Raises PostingInOtherState."""
         self._expect(PostingState.PUBLISHED)
@@ -241,6 +246,24 @@ class Posting(Struct, frozen=True, kw_only=True):
         if self.state not in states:
             english, arabic = _POSTING_SAID[self.state]
             raise PostingInOtherState(state=self.state.name, state_en=english, state_ar=arabic)
+
+
+def merged(before: Sequence[Line], given: Sequence[Line], *, new_id: Callable[[], str], field: str) -> tuple[Line, ...]:
+    """`given` in place of the lines `before`, with what was promised of them; a line without id is a new one.
+
+    An id is never the caller's choice: it could be that of a line elsewhere. Raises LineNotFound, which names `field`,
+    BelowCommitted.
+    """
+    known = {line.line_id: line for line in before}
+    lines = []
+    for number, line in enumerate(given):
+        if line.line_id and line.line_id not in known:
+            raise LineNotFound(field=f"{field}[{number}].line_id", line_id=line.line_id)
+        lines.append(known.pop(line.line_id).changed_to(line) if line.line_id else replace(line, line_id=new_id()))
+    for gone in known.values():
+        if gone.committed_quantity:
+            raise BelowCommitted(committed=gone.committed_quantity)
+    return tuple(lines)
 
 
 NOT_FOUND: dict[Side, type[errors.NotFound]] = {Side.NEED: NeedNotFound, Side.OFFER: OfferNotFound}

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from pymongo import DeleteMany, DeleteOne, ReplaceOne
 
 import vocabularies
-from chassis import app, eventlog, inbox, mongo, outbox, timers
+from chassis import migration
 from chassis.mongo import from_document, to_document
 from chassis.paging import Page, page
 from chassis.text import Analyser
@@ -22,14 +22,7 @@ _analyser = Analyser(vocabularies.spellings("places"))
 
 async def migrate(db: Any) -> None:
     """Collections and indexes; run before the first process of a new version, as often as one likes."""
-    await mongo.ensure_collections(
-        db, "postings", "open_lines", "matches", "timers", "requests", "outbox", "log", "inbox"
-    )
-    await app.ensure_indexes(db)
-    await outbox.ensure_indexes(db)
-    await eventlog.ensure_indexes(db)
-    await inbox.ensure_indexes(db)
-    await timers.ensure_indexes(db)
+    await migration.prepare(db, "postings", "open_lines", "matches")
     await participants.migrate(db)
     for first in ("participant_id", "lines.place_code", "help_path", "tokens"):
         await db.postings.create_index([("side", 1), (first, 1), ("_id", -1)])

@@ -12,9 +12,10 @@ from chassis.app import App
 from chassis.call import caller
 from chassis.logservice import EventLog
 from chassis.tx import Tx
-from services.members import store, tokens, usecases
+from services.members import store, tokens
 from services.members.config import Config
 from services.members.model import Account, CredentialsWrong, Session, SessionEnded
+from services.members.usecases import accounts, affiliations, applications, directory
 from wasl.log.v1 import log_pb2_grpc
 from wasl.members.v1 import affiliations_pb2 as a
 from wasl.members.v1 import members_pb2 as m
@@ -32,25 +33,25 @@ class Members(members_pb2_grpc.MembersServiceServicer):
     # -- accounts and sessions -------------------------------------------------------------------------------------
     async def CreateAccount(self, request: m.CreateAccountRequest, context: Any) -> m.Account:
         password_hash = await self._off_loop(tokens.hash_password, request.account.password)
-        return await self._app.write(usecases.create_account, m.Account, request, password_hash=password_hash)
+        return await self._app.write(accounts.create_account, m.Account, request, password_hash=password_hash)
 
     async def GetAccount(self, request: m.GetAccountRequest, context: Any) -> m.Account:
-        return await self._app.read(usecases.get_account, m.Account, request, by=caller())
+        return await self._app.read(accounts.get_account, m.Account, request, by=caller())
 
     async def GrantRole(self, request: m.GrantRoleRequest, context: Any) -> m.Account:
-        return await self._app.write(usecases.grant_role, m.Account, request)
+        return await self._app.write(accounts.grant_role, m.Account, request, by=caller())
 
     async def RevokeRole(self, request: m.RevokeRoleRequest, context: Any) -> m.Account:
-        return await self._app.write(usecases.revoke_role, m.Account, request, by=caller())
+        return await self._app.write(accounts.revoke_role, m.Account, request, by=caller())
 
     async def SignIn(self, request: m.SignInRequest, context: Any) -> m.Session:
-        account = await usecases.find_credentials(Tx(self._app.db, None), email=request.email)
+        account = await accounts.find_credentials(Tx(self._app.db, None), email=request.email)
         known = account.password_hash if account else None
         if not await self._off_loop(tokens.verify_password, known, request.password) or account is None:
             raise CredentialsWrong
         token = tokens.new_token()
         session = await self._app.run(
-            usecases.start_session,
+            accounts.start_session,
             account=account,
             token=token,
             life=self._refresh_life,
@@ -60,7 +61,7 @@ class Members(members_pb2_grpc.MembersServiceServicer):
     async def RefreshSession(self, request: m.RefreshSessionRequest, context: Any) -> m.Session:
         following = tokens.new_token()
         session, account = await self._app.run(
-            usecases.refresh_session,
+            accounts.refresh_session,
             refresh_token=request.refresh_token,
             following=following,
             life=self._refresh_life,
@@ -70,7 +71,7 @@ class Members(members_pb2_grpc.MembersServiceServicer):
         return await self._reply(account, session, following)
 
     async def SignOut(self, request: m.SignOutRequest, context: Any) -> empty_pb2.Empty:
-        await self._app.run(usecases.end_session, refresh_token=request.refresh_token)
+        await self._app.run(accounts.end_session, refresh_token=request.refresh_token)
         return empty_pb2.Empty()
 
     async def GetJsonWebKeySet(self, request: m.GetJsonWebKeySetRequest, context: Any) -> m.JsonWebKeySet:
@@ -93,73 +94,73 @@ class Members(members_pb2_grpc.MembersServiceServicer):
 
     # -- applications ----------------------------------------------------------------------------------------------
     async def CreateApplication(self, request: m.CreateApplicationRequest, context: Any) -> m.Application:
-        return await self._app.write(usecases.create_application, m.Application, request, by=caller())
+        return await self._app.write(applications.create_application, m.Application, request, by=caller())
 
     async def GetApplication(self, request: m.GetApplicationRequest, context: Any) -> m.Application:
-        return await self._app.read(usecases.get_application, m.Application, request, by=caller())
+        return await self._app.read(applications.get_application, m.Application, request, by=caller())
 
     async def ListApplications(self, request: m.ListApplicationsRequest, context: Any) -> m.ListApplicationsResponse:
-        return await self._app.read(usecases.list_applications, m.ListApplicationsResponse, request, by=caller())
+        return await self._app.read(applications.list_applications, m.ListApplicationsResponse, request, by=caller())
 
     async def UpdateApplication(self, request: m.UpdateApplicationRequest, context: Any) -> m.Application:
-        return await self._app.write(usecases.update_application, m.Application, request, by=caller())
+        return await self._app.write(applications.update_application, m.Application, request, by=caller())
 
     async def SubmitApplication(self, request: m.SubmitApplicationRequest, context: Any) -> m.Application:
-        return await self._app.write(usecases.submit_application, m.Application, request, by=caller())
+        return await self._app.write(applications.submit_application, m.Application, request, by=caller())
 
     async def ReviewApplication(self, request: m.ReviewApplicationRequest, context: Any) -> m.Application:
-        return await self._app.write(usecases.review_application, m.Application, request, by=caller())
+        return await self._app.write(applications.review_application, m.Application, request, by=caller())
 
     async def ApproveApplication(self, request: m.ApproveApplicationRequest, context: Any) -> m.Application:
-        return await self._app.write(usecases.approve_application, m.Application, request, by=caller())
+        return await self._app.write(applications.approve_application, m.Application, request, by=caller())
 
     async def RejectApplication(self, request: m.RejectApplicationRequest, context: Any) -> m.Application:
-        return await self._app.write(usecases.reject_application, m.Application, request, by=caller())
+        return await self._app.write(applications.reject_application, m.Application, request, by=caller())
 
     async def WithdrawApplication(self, request: m.WithdrawApplicationRequest, context: Any) -> m.Application:
-        return await self._app.write(usecases.withdraw_application, m.Application, request, by=caller())
+        return await self._app.write(applications.withdraw_application, m.Application, request, by=caller())
 
     # -- people and organizations ----------------------------------------------------------------------------------
     async def GetPerson(self, request: m.GetPersonRequest, context: Any) -> m.Person:
-        return await self._app.read(usecases.get_person, m.Person, request)
+        return await self._app.read(directory.get_person, m.Person, request)
 
     async def ListPeople(self, request: m.ListPeopleRequest, context: Any) -> m.ListPeopleResponse:
-        return await self._app.read(usecases.list_people, m.ListPeopleResponse, request)
+        return await self._app.read(directory.list_people, m.ListPeopleResponse, request)
 
     async def UpdatePerson(self, request: m.UpdatePersonRequest, context: Any) -> m.Person:
-        return await self._app.write(usecases.update_person, m.Person, request, by=caller())
+        return await self._app.write(directory.update_person, m.Person, request, by=caller())
 
     async def GetOrganization(self, request: m.GetOrganizationRequest, context: Any) -> m.Organization:
-        return await self._app.read(usecases.get_organization, m.Organization, request)
+        return await self._app.read(directory.get_organization, m.Organization, request)
 
     async def ListOrganizations(self, request: m.ListOrganizationsRequest, context: Any) -> m.ListOrganizationsResponse:
-        return await self._app.read(usecases.list_organizations, m.ListOrganizationsResponse, request)
+        return await self._app.read(directory.list_organizations, m.ListOrganizationsResponse, request)
 
     async def UpdateOrganization(self, request: m.UpdateOrganizationRequest, context: Any) -> m.Organization:
-        return await self._app.write(usecases.update_organization, m.Organization, request, by=caller())
+        return await self._app.write(directory.update_organization, m.Organization, request, by=caller())
 
     # -- affiliations ----------------------------------------------------------------------------------------------
     async def CreateAffiliation(self, request: a.CreateAffiliationRequest, context: Any) -> a.Affiliation:
-        return await self._app.write(usecases.create_affiliation, a.Affiliation, request, by=caller())
+        return await self._app.write(affiliations.create_affiliation, a.Affiliation, request, by=caller())
 
     async def GetAffiliation(self, request: a.GetAffiliationRequest, context: Any) -> a.Affiliation:
-        return await self._app.read(usecases.get_affiliation, a.Affiliation, request)
+        return await self._app.read(affiliations.get_affiliation, a.Affiliation, request)
 
     async def ListAffiliations(self, request: a.ListAffiliationsRequest, context: Any) -> a.ListAffiliationsResponse:
-        return await self._app.read(usecases.list_affiliations, a.ListAffiliationsResponse, request)
+        return await self._app.read(affiliations.list_affiliations, a.ListAffiliationsResponse, request)
 
     async def ConfirmAffiliation(self, request: a.ConfirmAffiliationRequest, context: Any) -> a.Affiliation:
-        return await self._app.write(usecases.confirm_affiliation, a.Affiliation, request)
+        return await self._app.write(affiliations.confirm_affiliation, a.Affiliation, request)
 
     async def DeclineAffiliation(self, request: a.DeclineAffiliationRequest, context: Any) -> a.Affiliation:
-        return await self._app.write(usecases.decline_affiliation, a.Affiliation, request)
+        return await self._app.write(affiliations.decline_affiliation, a.Affiliation, request)
 
     async def EndAffiliation(self, request: a.EndAffiliationRequest, context: Any) -> a.Affiliation:
-        return await self._app.write(usecases.end_affiliation, a.Affiliation, request, by=caller())
+        return await self._app.write(affiliations.end_affiliation, a.Affiliation, request, by=caller())
 
     # -- figures ---------------------------------------------------------------------------------------------------
     async def GetStatistics(self, request: m.GetStatisticsRequest, context: Any) -> m.Statistics:
-        return await self._app.read(usecases.get_statistics, m.Statistics, request)
+        return await self._app.read(directory.get_statistics, m.Statistics, request)
 
 
 async def _public_keys(app: App) -> list[dict[str, str]]:

@@ -14,9 +14,10 @@ from pymongo.errors import DuplicateKeyError
 from chassis import mongo
 from chassis.app import App
 from chassis.tx import Tx
-from services.members import store, tokens, usecases
+from services.members import store, tokens
 from services.members.config import Config
 from services.members.model import EmailTaken
+from services.members.usecases import accounts
 
 _log = structlog.get_logger(__name__)
 
@@ -31,7 +32,7 @@ async def _migrate(config: Config) -> None:
         await store.migrate(app.db)
         with contextlib.suppress(DuplicateKeyError):  # the key of an earlier migration stays
             await store.add_signing_key(app.db, tokens.new_signing_key(), number=1, now=datetime.now(UTC))
-        if await usecases.find_credentials(Tx(app.db, None), email=config.coordinator_email) is None:
+        if await accounts.find_credentials(Tx(app.db, None), email=config.coordinator_email) is None:
             await _add_first_coordinator(app, config)
 
 
@@ -59,8 +60,8 @@ async def _add_first_coordinator(app: App, config: Config) -> None:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         json.dump(account, file)
     with contextlib.suppress(EmailTaken):
-        await app.run(usecases.create_coordinator, email=account["email"], password_hash=password_hash)
-    stored = await usecases.find_credentials(Tx(app.db, None), email=account["email"])
+        await app.run(accounts.create_coordinator, email=account["email"], password_hash=password_hash)
+    stored = await accounts.find_credentials(Tx(app.db, None), email=account["email"])
     if stored is not None and stored.password_hash == password_hash:
         draft.replace(path)
         _log.info("first coordinator", file=str(path))

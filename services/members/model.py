@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from chassis import errors
 from chassis.call import Caller
 from chassis.values import LocalizedText
+from participants.model import COORDINATOR, lets_act
 
-MEMBER, COORDINATOR = "member", "coordinator"
 KEPT_TOKENS = 200  # exchanged refresh tokens that a session still recognises when they come back
 
 
@@ -355,11 +355,7 @@ class Affiliation(Struct, frozen=True, kw_only=True):
 
     def lets_act(self, at: datetime) -> bool:
         """May the person act for the organization at that moment?"""
-        return (
-            (self.role, self.state) == (AffiliationRole.REPRESENTATIVE, AffiliationState.CONFIRMED)
-            and (self.start_time is None or self.start_time <= at)
-            and (self.end_time is None or at < self.end_time)
-        )
+        return lets_act(self, at)
 
     def confirm(self, *, at: datetime) -> "Affiliation":
         """Raises AffiliationInOtherState."""

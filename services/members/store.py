@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from msgspec import Struct
 from pymongo.errors import DuplicateKeyError
 
-from chassis import app, errors, eventlog, mongo, outbox
+from chassis import errors, migration
+from chassis.aggregates import Aggregates
 from chassis.paging import Page, page
 from chassis.tx import Tx
 from services.members.model import (
@@ -34,11 +34,8 @@ PUBLISHED_FOR = timedelta(minutes=1)  # before a key signs: the gateway keeps th
 
 async def migrate(db: Any) -> None:
     """Collections and indexes; run before the first process of a new version, as often as one likes."""
-    aggregates = ("accounts", "sessions", "applications", "people", "organizations", "affiliations")
-    await mongo.ensure_collections(db, *aggregates, "requests", "outbox", "log")
-    await app.ensure_indexes(db)
-    await outbox.ensure_indexes(db)
-    await eventlog.ensure_indexes(db)
+    own = ("accounts", "sessions", "applications", "people", "organizations", "affiliations", "signing_keys")
+    await migration.prepare(db, *own)
     await db.accounts.create_index("email", unique=True)
     await db.sessions.create_index("current", unique=True)
     await db.sessions.create_index("used")
@@ -55,31 +52,17 @@ async def migrate(db: Any) -> None:
 
 
 # -- aggregates ----------------------------------------------------------------------------------------------------
-_KEPT: dict[type[Struct], tuple[str, type[errors.NotFound]]] = {
-    Account: ("accounts", AccountNotFound),
-    Session: ("sessions", errors.NotFound),
-    Application: ("applications", ApplicationNotFound),
-    Person: ("people", PersonNotFound),
-    Organization: ("organizations", OrganizationNotFound),
-    Affiliation: ("affiliations", AffiliationNotFound),
-}
-S = TypeVar("S", bound=Struct)
-
-
-async def add(tx: Tx, aggregate: S) -> S:
-    return await tx.insert(_KEPT[type(aggregate)][0], aggregate)
-
-
-async def get(tx: Tx, kind: type[S], key: str) -> S:
-    """Raises the kind's own errors.NotFound."""
-    collection, not_found = _KEPT[kind]
-    if found := await tx.get(collection, key, kind):
-        return found
-    raise not_found
-
-
-async def save(tx: Tx, aggregate: S) -> S:
-    return await tx.save(_KEPT[type(aggregate)][0], aggregate)
+_kept = Aggregates(
+    {
+        Account: ("accounts", AccountNotFound),
+        Session: ("sessions", errors.NotFound),
+        Application: ("applications", ApplicationNotFound),
+        Person: ("people", PersonNotFound),
+        Organization: ("organizations", OrganizationNotFound),
+        Affiliation: ("affiliations", AffiliationNotFound),
+    }
+)
+add, get, save = _kept.add, _kept.get, _kept.save
 
 
 # -- accounts ------------------------------------------------------------------------------------------------------

@@ -15,13 +15,14 @@ from typing import Any
 from msgspec import Struct
 from pymongo import DeleteOne, ReplaceOne
 
-from chassis import app, eventlog, inbox, mongo, outbox, timers
+from chassis import migration
+from chassis.aggregates import Aggregates
 from chassis.mongo import from_document, to_document
 from chassis.paging import Page, page
 from chassis.tx import Tx
 from participants import store as participants
 from services.resources import contents, search
-from services.resources.model import UNFINISHED, Record, RecordNotFound, RecordState, Upload
+from services.resources.model import UNFINISHED, Record, RecordNotFound, RecordState, Upload, UploadNotFound
 
 UPLOAD_EXPIRES = "upload_expires"  # timer
 SEEN = 3_000  # entries that one search looks at
@@ -30,12 +31,7 @@ FREQUENT = 10_000  # a word in so many is frequent: it makes no difference which
 
 async def migrate(db: Any) -> None:
     """Collections and indexes; run before the first process of a new version, as often as one likes."""
-    await mongo.ensure_collections(db, "records", "entries", "uploads", "timers", "requests", "outbox", "log", "inbox")
-    await app.ensure_indexes(db)
-    await outbox.ensure_indexes(db)
-    await eventlog.ensure_indexes(db)
-    await inbox.ensure_indexes(db)
-    await timers.ensure_indexes(db)
+    await migration.prepare(db, "records", "entries", "uploads")
     await participants.migrate(db)
     await contents.migrate(db)
     await db.records.create_index([("state", 1), ("_id", -1)])
@@ -50,21 +46,15 @@ async def migrate(db: Any) -> None:
     await db.entries.create_index([("order", -1)])
 
 
+# -- aggregates ----------------------------------------------------------------------------------------------------
+_kept = Aggregates({Record: ("records", RecordNotFound), Upload: ("uploads", UploadNotFound)})
+add, get, save = _kept.add, _kept.get, _kept.save
+
+
 # -- records -------------------------------------------------------------------------------------------------------
-async def add_record(tx: Tx, record: Record) -> Record:
-    return await tx.insert("records", record)
-
-
-async def get_record(tx: Tx, record_id: str) -> Record:
-    """Raises RecordNotFound."""
-    if found := await tx.get("records", record_id, Record):
-        return found
-    raise RecordNotFound
-
-
 async def save_record(tx: Tx, record: Record) -> Record:
     """With its entry in the search index, if it has one."""
-    after = await tx.save("records", record)
+    after = await save(tx, record)
     if after.state is RecordState.PUBLISHED:
         row = to_document(search.entry(after, order=time.time_ns() // 1000))
         tx.later("entries", ReplaceOne({"_id": row["_id"]}, row, upsert=True))
@@ -110,16 +100,8 @@ async def find_records_with(tx: Tx, file_id: str) -> list[Record]:
 
 
 # -- uploads -------------------------------------------------------------------------------------------------------
-async def add_upload(tx: Tx, upload: Upload) -> Upload:
-    return await tx.insert("uploads", upload)
-
-
 async def find_upload(tx: Tx, file_id: str) -> Upload | None:
     return await tx.get("uploads", file_id, Upload)
-
-
-async def save_upload(tx: Tx, upload: Upload) -> Upload:
-    return await tx.save("uploads", upload)
 
 
 def drop_upload(tx: Tx, file_id: str) -> None:

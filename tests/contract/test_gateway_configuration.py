@@ -118,14 +118,26 @@ def test_every_annotated_rpc_has_its_route_and_no_other() -> None:
 
 
 def test_a_new_service_needs_its_endpoints_only(tmp_path: pathlib.Path) -> None:
-    files = gateway()
-    next(file for file in files.file if file.service and file.package == "wasl.matching.v1").package = "wasl.others.v1"
     descriptors = tmp_path / "wasl.binpb"
-    descriptors.write_bytes(files.SerializeToString())
-    assert "WASL_OTHERS_API is not set" in complaint({}, descriptors)
-    configuration = rendered({"WASL_OTHERS_API": "127.0.0.1:9999"}, descriptors)
-    assert rpc_routes(configuration)["/wasl.others.v1.MatchingService/GetParticipant"]["route"]["cluster"] == "others"
-    assert "others" in [cluster["name"] for cluster in configuration["static_resources"]["clusters"]]
+    descriptors.write_bytes(gateway().SerializeToString().replace(b"wasl.matching.v1", b"wasl.building.v1"))
+    assert "WASL_BUILDING_API is not set" in complaint({}, descriptors)
+    configuration = rendered({"WASL_BUILDING_API": "127.0.0.1:9999"}, descriptors)
+    route = rpc_routes(configuration)["/wasl.building.v1.MatchingService/GetParticipant"]
+    assert route["route"]["cluster"] == "building"
+    assert "building" in [cluster["name"] for cluster in configuration["static_resources"]["clusters"]]
+
+
+def test_an_address_with_a_secret_is_neither_logged_nor_traced() -> None:
+    configuration = rendered({})
+    (chain,) = configuration["static_resources"]["listeners"][0]["filter_chains"]
+    usual, secret = chain["filters"][0]["typed_config"]["access_log"]
+    formats = [one["typed_config"]["log_format"]["json_format"] for one in (usual, secret)]
+    assert [one["path"] for one in formats] == ["%PATH(NQ:ORIG)%", "/v1/calendars/…"]
+    assert "rpc" not in formats[1]
+    prefixes = [route["match"].get("prefix") for route in routes(configuration)]
+    first = routes(configuration)[prefixes.index("/v1/calendars/")]
+    assert first["tracing"] == {"overall_sampling": {"numerator": 0}}
+    assert prefixes.index("/v1/calendars/") < prefixes.index("/v1/")
 
 
 def test_an_internal_rpc_with_an_address_is_refused(tmp_path: pathlib.Path) -> None:

@@ -179,10 +179,10 @@ def test_a_message_that_is_not_valid_is_parked_at_once_shown_replayed_and_droppe
 def test_a_message_that_always_fails_is_parked_after_its_last_attempt(network: Network) -> None:
     """It comes here with five failures behind it: waiting for them takes a minute and a half (test_worker_traps.py)."""
     message_id, member_id = str(uuid.uuid4()), str(uuid.uuid4())
-    body = event(network, message_id, memberId=member_id, kind=99)  # of a version to come
+    body = event(network, message_id, memberId=member_id, kind="MEMBER_KIND_UNSPECIFIED")
     publish(network, body, message_id, "members.events", JOINED, **{"wasl-attempt": 5})
     wait_until(lambda: parked(network, message_id), 15, "parked message")
-    assert re.search(rf"{message_id}.*matching.*{JOINED}.* 6 .*ValueError", parked(network, message_id))
+    assert re.search(rf"{message_id}.*matching.*{JOINED}.* 6 .*Invalid", parked(network, message_id))
     assert member_id not in network.participants()
     network.stack.dev("parked", "drop", message_id)
     assert not parked(network, message_id)

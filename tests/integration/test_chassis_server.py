@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chassis import errors, server
 from chassis.servers import Mongo, Process, free_port, wait_until
-from services.members import usecases
+from services.members.usecases import directory
 from tests.support import (
     ACCEPTED,
     NO_ID,
@@ -113,7 +113,7 @@ async def test_a_fault_of_ours_tells_nothing_about_itself(members: Members, monk
     async def explode(tx: Any) -> None:
         raise RuntimeError("host db-7, user admin")
 
-    monkeypatch.setattr(usecases, "get_statistics", explode)
+    monkeypatch.setattr(directory, "get_statistics", explode)
     refused = await refusal(members("GetStatistics", language="ar", metadata={"x-request-id": "c-4711"}))
     assert (refused.code, refused.reason, refused.text) == ("INTERNAL", "INTERNAL", errors.Internal.ar)
     assert "db-7" not in str(vars(refused))
@@ -135,14 +135,14 @@ async def test_who_comes_when_it_is_full_is_told_in_his_language_while_health_an
     mongo_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside, leave = asyncio.Event(), asyncio.Event()
-    really = usecases.get_statistics
+    really = directory.get_statistics
 
     async def dawdle(tx: Any) -> Any:
         inside.set()
         await leave.wait()
         return await really(tx)
 
-    monkeypatch.setattr(usecases, "get_statistics", dawdle)
+    monkeypatch.setattr(directory, "get_statistics", dawdle)
     async with members_service(mongo_uri, max_in_flight=2) as members:
         running = [asyncio.create_task(members("GetStatistics")) for _ in range(2)]
         await inside.wait()
@@ -165,7 +165,7 @@ async def test_an_answer_comes_before_the_callers_deadline(members: Members, mon
     async def dawdle(tx: Any) -> None:
         await asyncio.sleep(30)
 
-    monkeypatch.setattr(usecases, "get_statistics", dawdle)
+    monkeypatch.setattr(directory, "get_statistics", dawdle)
     monkeypatch.setattr(server, "MARGIN_SECONDS", 1.5)  # for a slow machine
     began = time.monotonic()
     refused = await refusal(members("GetStatistics", timeout=2, language="ar"))
@@ -187,7 +187,7 @@ async def test_a_caller_that_hangs_up_frees_its_place(members: Members, monkeypa
         finally:
             ended.set()
 
-    monkeypatch.setattr(usecases, "get_statistics", dawdle)
+    monkeypatch.setattr(directory, "get_statistics", dawdle)
     call = asyncio.create_task(members("GetStatistics"))
     await began.wait()
     call.cancel()

@@ -2,7 +2,8 @@
 
 import asyncio
 import datetime
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,10 @@ import pytest
 import pytest_asyncio
 
 from chassis import timers
+from chassis.call import Caller
 from chassis.tx import Tx
+from services.events import store
+from services.events.model import Convening, ConveningInOtherState, RegistrationState
 from services.events.usecases import seats
 from services.events.worker import EventsWorker
 from tests.support import (
@@ -167,23 +171,19 @@ async def test_the_organizer_decides_where_it_is_asked_for(
 
 
 # -- races ---------------------------------------------------------------------------------------------------------
-async def test_however_many_register_at_once_the_seats_are_filled_exactly_and_the_rest_wait_in_order(
-    members: Members, events: Service, organizer: Organizer
+async def test_200_at_once_fill_the_seats_exactly_and_the_rest_wait_in_order(
+    mongo_uri: str, members: Members, events: Service, organizer: Organizer
 ) -> None:
+    """At two apis, which know nothing of each other; nobody is told to try again."""
     convening = await organizer.published(capacity=5)
-    crowd = [await members.account() for _ in range(60)]
-    made, refused = await all_at_once(
-        [
-            events("CreateRegistration", by=one, registration={"convening_id": convening.convening_id}, timeout=60)
-            for one in crowd
-        ]
-    )
-    assert {one.code for one in refused} <= {"UNAVAILABLE", "ABORTED"}  # who was told to try again may do so
-    rest = [one for one in crowd if one.account_id not in {done.account_id for done in made}]
-    made += [await register(events, one, convening) for one in rest]
+    crowd = [await members.account() for _ in range(200)]
+    async with events_service(mongo_uri, members, database=events.db.name) as second:
+        calls = [register((events, second)[number % 2], one, convening) for number, one in enumerate(crowd)]
+        made, refused = await all_at_once(calls)
+    assert refused == []
     by_entry = sorted(made, key=lambda one: one.entry)
-    assert [one.entry for one in by_entry] == list(range(1, 61))
-    assert [one.state for one in by_entry] == [made[0].ADMITTED] * 5 + [made[0].WAITING] * 55
+    assert [one.entry for one in by_entry] == list(range(1, 201))
+    assert [one.state for one in by_entry] == [made[0].ADMITTED] * 5 + [made[0].WAITING] * 195
     assert await organizer.seats_taken(convening) == 5
     leaving = {one.account_id: one for one in by_entry[:3]}
     whose = {one.account_id: one for one in crowd}
@@ -197,6 +197,117 @@ async def test_however_many_register_at_once_the_seats_are_filled_exactly_and_th
     assert (now[:3], now[3:5], now[5:8]) == (["WITHDRAWN"] * 3, ["ADMITTED"] * 2, ["OFFERED"] * 3)
     assert set(now[8:]) == {"WAITING"}
     assert await organizer.seats_taken(convening) == 5
+
+
+async def lapse_in_time(events: Service, registration_id: str) -> None:
+    """As the timekeeper does it: the timer's end and its effect, or neither."""
+
+    async def body(tx: Tx) -> None:
+        timer = {"_id": timers.key(store.SEAT_LAPSES, registration_id)}
+        if await tx.db.timers.find_one_and_delete(timer, session=tx.session):
+            await seats.lapse_seat(tx, registration_id=registration_id)
+
+    await events.app.run(body)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_happens_at_once_nobody_is_overtaken_and_the_seats_are_never_more(
+    members: Members, events: Service, organizer: Organizer, seed: int
+) -> None:
+    """People come, go, accept and let time pass while the capacity changes, in waves; counted after each."""
+    chance = random.Random(seed)
+    convening = await organizer.published(capacity=3)
+    newcomers = [await members.account() for _ in range(40)]
+    crowd = {who.account_id: who for who in newcomers}
+    asked = {"convening_id": convening.convening_id}
+
+    async def listed(*names: str) -> list[Any]:
+        found = (await organizer("ListRegistrations", **asked, page_size=200)).registrations
+        return [one for one in found if not names or type(one).State.Name(one.state) in names]
+
+    def step(live: list[Any], offered: list[Any]) -> Awaitable[Any]:
+        what = chance.choice(["come", "come", "go", "accept", "lapse", "resize"])
+        if what == "resize":
+            changed = {**asked, "capacity": chance.randint(1, 8)}
+            return organizer("UpdateConvening", convening=changed, update_mask={"paths": ["capacity"]})
+        one = chance.choice((live if what == "go" else offered) or [None])
+        if what == "come" or one is None:
+            return register(events, newcomers.pop(), convening) if newcomers else asyncio.sleep(0)
+        if what == "lapse":
+            return lapse_in_time(events, one.registration_id)
+        rpc = "WithdrawRegistration" if what == "go" else "AcceptRegistration"
+        return events(rpc, by=crowd[one.account_id], registration_id=one.registration_id)
+
+    faster = {"REGISTRATION_IN_OTHER_STATE", "VERSION_CONFLICT", "BELOW_SEATS_TAKEN"}
+    for _ in range(8):
+        live, offered = await listed("WAITING", "OFFERED", "ADMITTED"), await listed("OFFERED")
+        _, refused = await all_at_once([step(live, offered) for _ in range(8)])
+        assert {one.reason for one in refused} <= faster
+        seated, waiting = await listed("OFFERED", "ADMITTED"), await listed("WAITING")
+        capacity = (await organizer("GetConvening", **asked)).capacity
+        assert len(seated) == await organizer.seats_taken(convening) <= capacity
+        assert len(seated) == capacity or not waiting
+        assert max([one.entry for one in seated], default=0) < min([one.entry for one in waiting], default=99)
+        assert sorted(one.entry for one in await listed()) == list(range(1, len(await listed()) + 1))
+
+
+async def while_registering(events: Service, by: Who, convening: Any, meanwhile: Callable[[], Awaitable[Any]]) -> Any:
+    """Registers, but `meanwhile` is done and committed after the registration has seen the convening."""
+    began = 0
+
+    async def body(tx: Tx) -> Any:
+        nonlocal began
+        began += 1
+        await store.get(tx, Convening, convening.convening_id)
+        if began == 1:
+            await meanwhile()
+        asked = {"convening_id": convening.convening_id}
+        return await seats.create_registration(tx, registration=asked, by=Caller(by.account_id))
+
+    return await events.app.run(body)
+
+
+async def test_who_registers_while_it_is_cancelled_has_no_seat(
+    events: Service, organizer: Organizer, people: list[Who]
+) -> None:
+    convening = await organizer.published()
+    with pytest.raises(ConveningInOtherState):
+        await while_registering(
+            events,
+            people[0],
+            convening,
+            lambda: organizer("CancelConvening", convening_id=convening.convening_id, cancel_reason=REASON),
+        )
+    assert await states(events, organizer, convening) == []
+
+
+async def test_who_registers_while_the_capacity_sinks_waits(
+    events: Service, organizer: Organizer, people: list[Who]
+) -> None:
+    convening = await organizer.published(capacity=5)
+    await register(events, people[0], convening)
+    smaller = {"convening_id": convening.convening_id, "capacity": 1}
+    made = await while_registering(
+        events,
+        people[1],
+        convening,
+        lambda: organizer("UpdateConvening", convening=smaller, update_mask={"paths": ["capacity"]}),
+    )
+    assert made.state == RegistrationState.WAITING
+    assert await organizer.seats_taken(convening) == 1
+
+
+async def test_an_offer_means_nothing_once_it_is_cancelled(
+    events: Service, organizer: Organizer, people: list[Who]
+) -> None:
+    convening = await organizer.published(capacity=1)
+    first, second = [await register(events, one, convening) for one in people[:2]]
+    await events("WithdrawRegistration", by=people[0], registration_id=first.registration_id)
+    await organizer("CancelConvening", convening_id=convening.convening_id, cancel_reason=REASON)
+    before = await events.announced(second.registration_id)
+    await let_time_pass(events)
+    assert await states(events, organizer, convening) == ["WITHDRAWN", "OFFERED"]
+    assert await events.announced(second.registration_id) == before
 
 
 async def test_nobody_registers_twice(events: Service, organizer: Organizer, people: list[Who]) -> None:
@@ -271,6 +382,12 @@ async def test_a_feed_has_what_its_account_has_a_seat_at_until_it_is_revoked(
     assert str(event["uid"]).startswith(convening.convening_id)
     assert feed.token not in str(await events.dump())
     (known,) = (await events("ListCalendarFeeds", by=amal)).calendar_feeds
+    full = await organizer.published(capacity=1)
+    holder = await register(events, other, full)
+    await register(events, amal, full)
+    await events("WithdrawRegistration", by=other, registration_id=holder.registration_id)
+    assert await states(events, organizer, full) == ["WITHDRAWN", "OFFERED"]
+    assert full.convening_id not in (await events("GetCalendar", token=feed.token)).data.decode()
     assert (known.calendar_feed_id, known.label, known.token) == (feed.calendar_feed_id, "my phone", "")
     assert list((await events("ListCalendarFeeds", by=other)).calendar_feeds) == []
     hidden = await refusal(events("RevokeCalendarFeed", by=other, calendar_feed_id=feed.calendar_feed_id))
@@ -333,9 +450,19 @@ async def test_convenings_are_found_by_words_in_any_spelling(events: Service, or
         ({"sessions": []}, "convening.sessions", "REPEATED_MIN_ITEMS"),
         ({"sessions": [SESSION, SESSION]}, "convening.sessions", "SESSIONS_OVERLAP"),
         (
-            {"sessions": [{"start_time": {"seconds": 9}, "end_time": {"seconds": 9}}]},
+            {"sessions": [{"start_time": seconds(2027, 1, 1), "end_time": seconds(2027, 1, 1)}]},
             "convening.sessions[0].end_time",
             "ENDS_BEFORE_IT_STARTS",
+        ),
+        (
+            {"sessions": [{**SESSION, "start_time": {"seconds": 9}}]},
+            "convening.sessions[0].start_time",
+            "TIME_OUT_OF_RANGE",
+        ),
+        (
+            {"sessions": [{**SESSION, "end_time": {"seconds": 253402300799}}]},
+            "convening.sessions[0].end_time",
+            "TIME_OUT_OF_RANGE",
         ),
         ({"capacity": 0}, "convening.capacity", "INT32_GTE_LTE"),
         ({"online_uri": "http://meet.example"}, "convening.online_uri", "STRING_PREFIX"),

@@ -30,16 +30,17 @@ NO_ID = "00000000-0000-7000-8000-000000000000"
 
 
 class Stack:
-    """Members, matching and the portal behind a gateway. `client` is a coordinator's."""
+    """Members, matching, events and the portal behind a gateway. `client` is a coordinator's."""
 
     def __init__(self, folder: pathlib.Path, mongo_uri: str) -> None:
         self.database = f"test_{uuid.uuid4().hex[:12]}"
         self.mongo_uri, self.folder = mongo_uri, folder
-        members, matching, portal = free_port(), free_port(), free_port()
+        members, matching, events, portal = free_port(), free_port(), free_port(), free_port()
         self.gateway = Gateway(
             folder,
             MEMBERS_API=f"127.0.0.1:{members}",
             MATCHING_API=f"127.0.0.1:{matching}",
+            EVENTS_API=f"127.0.0.1:{events}",
             PORTAL_HTTP=f"127.0.0.1:{portal}",
             GATEWAY_CORS_ORIGINS=ORIGIN,
         )
@@ -54,8 +55,10 @@ class Stack:
         self.processes: list[Process] = [self.gateway]
         self.run("members", "migrate").wait(60)
         self.run("matching", "migrate").wait(60)
+        self.run("events", "migrate").wait(60)
         self.run("members", "api", members)
         self.run("matching", "api", matching)
+        self.run("events", "api", events)
         self.run("portal", "http", http_port=portal)
         self.gateway.start()
         for address in ("/v1/statistics", "/ar"):
@@ -64,7 +67,8 @@ class Stack:
         self.session = httpx.post(f"{self.gateway.url}/v1/sessions:signIn", json=account, timeout=20).json()
         self.bearer = {"authorization": f"Bearer {self.session['accessToken']}"}
         self.client = self.gateway.client(**self.bearer)
-        wait_until(lambda: self.client.get("/v1/participants").is_success, 60, "matching")
+        for address in ("/v1/participants", "/v1/convenings"):
+            wait_until(lambda: self.client.get(address).is_success, 60, address)  # noqa: B023
 
     def run(self, service: str, command: str, port: int = 0, http_port: int = 0) -> Process:
         ports = {"WASL_GRPC_PORT": str(port), "WASL_HTTP_PORT": str(http_port or free_port())}
@@ -427,6 +431,28 @@ def test_the_portal_keeps_its_own_headers(client: httpx.Client) -> None:
     assert missing.status_code == 404
     assert missing.headers["content-type"].startswith("text/html")
     assert client.post("/ar", content=b"x" * 70_000).status_code == 413
+
+
+def test_a_calendar_is_a_file_at_a_secret_address(stack: Stack, client: httpx.Client) -> None:
+    feed = client.post("/v1/calendarFeeds", json={"label": "my phone"}).json()
+    token, address = feed["token"], f"/v1/calendars/{feed['token']}"
+    for headers in ({}, {"accept-encoding": "gzip"}, {"accept": "text/calendar"}):
+        file = httpx.get(stack.gateway.url + address, headers=headers)
+        assert (file.status_code, file.headers["content-type"]) == (200, "text/calendar; charset=utf-8")
+        assert file.headers["cache-control"] == "no-store"
+        assert file.content.startswith(b"BEGIN:VCALENDAR\r\n")
+        assert file.content.endswith(b"END:VCALENDAR\r\n")
+    asked = {"x-request-id": f"secret-{uuid.uuid4().hex}"}
+    assert client.get(f"{address}?nope=1", headers=asked).status_code == 400
+    assert client.delete(address).status_code in (404, 405)
+    assert client.post(f"/v1/calendarFeeds/{feed['calendarFeedId']}:revoke", json={}).status_code == 200
+    gone = client.get(address, headers=ARABIC)
+    check_refusal(gone, 404, 5, "CALENDAR_NOT_FOUND", "لا توجد رزنامة كهذه")
+    missing = client.get(f"/v1/convenings/{NO_ID}/calendar", headers=ENGLISH)
+    check_refusal(missing, 404, 5, "CONVENING_NOT_FOUND", "There is no such convening")
+    said = stack.gateway.access_log.read_text
+    wait_until(lambda: asked["x-request-id"] in said() and said().count("/v1/calendars/…") >= 6, 5, "its lines")
+    assert token not in said()
 
 
 def test_the_log_holds_no_secrets(stack: Stack) -> None:

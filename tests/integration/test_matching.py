@@ -161,18 +161,17 @@ async def test_the_side_that_did_not_propose_answers(parties: list[Party]) -> No
 
 
 # -- races ---------------------------------------------------------------------------------------------------------
-async def test_whoever_accepts_at_the_same_moment_no_more_is_promised_than_asked(parties: list[Party]) -> None:
+async def test_of_200_that_are_accepted_at_the_same_moment_no_more_is_promised_than_asked(
+    parties: list[Party],
+) -> None:
     school, first, second = parties
     need = await school.need({**KITS, "quantity": 500})
-    matches = []
-    for number in range(40):
-        party = (first, second)[number % 2]
-        offer = await party.offer({**KITS, "quantity": 30})
-        matches.append(await party.propose(need, offer, 30))
-    accepted, refused = await all_at_once([school("AcceptMatch", match_id=one.match_id, timeout=60) for one in matches])
-    assert sum(one.quantity for one in accepted) == 500
-    assert sorted(one.quantity for one in accepted) == [20, *[30] * 16]
+    givers = (first, second)
+    offers = await asyncio.gather(*(givers[n % 2].offer({**KITS, "quantity": 3}) for n in range(200)))
+    matches = await asyncio.gather(*(givers[n % 2].propose(need, offer, 3) for n, offer in enumerate(offers)))
+    accepted, refused = await all_at_once([school("AcceptMatch", match_id=one.match_id) for one in matches])
     assert {one.reason for one in refused} == {"NOTHING_OPEN"}
+    assert sorted(one.quantity for one in accepted) == [2, *[3] * 166]
     assert await quantities(school, need) == (500, 0, 0)
 
 
@@ -289,6 +288,27 @@ async def test_what_is_promised_cannot_be_taken_out_of_a_line(parties: list[Part
     assert closed.state == 3
     assert (await first("DeliverMatch", match_id=match.match_id, delivered_quantity=100)).delivered_quantity == 100
     assert (await refusal(change(line))).reason == "POSTING_IN_OTHER_STATE"
+
+
+async def test_nobody_takes_the_id_of_anothers_line(parties: list[Party]) -> None:
+    school, first, second = parties
+    need, offer = await school.need(), await first.offer()
+    stolen = {**KITS, "line_id": offer.lines[0].line_id}
+    posting = {"title": TITLE, "lines": [stolen]}
+    refused = await refusal(second("CreateOffer", organization_id=second.member_id, offer=posting))
+    assert refused.violations == {"offer.lines[0].line_id": "LINE_NOT_FOUND"}
+    own = await second.offer()
+    changed = {"offer_id": own.offer_id, "lines": [stolen]}
+    refused = await refusal(second("UpdateOffer", offer=changed, update_mask={"paths": ["lines"]}))
+    assert refused.violations == {"offer.lines[0].line_id": "LINE_NOT_FOUND"}
+    found = await school("GetSuggestedOffers", need_id=need.need_id, page_size=100)
+    assert offer.offer_id in {one.offer_id for one in found.suggestions}
+
+
+async def test_a_match_with_anothers_draft_does_not_tell_that_it_is_there(parties: list[Party]) -> None:
+    school, first, _ = parties
+    draft = await school("CreateNeed", organization_id=school.member_id, need={"title": TITLE, "lines": [KITS]})
+    assert (await refusal(first.propose(draft, await first.offer()))).reason == "NEED_NOT_FOUND"
 
 
 # -- refused -------------------------------------------------------------------------------------------------------

@@ -157,6 +157,21 @@ async def test_roles_are_a_coordinators_to_give_and_not_his_own_to_lose(members:
     assert (await members("GetAccount", by=curator, account_id=curator.account_id)).roles == ["member", "curator"]
 
 
+async def test_who_is_no_coordinator_any_more_gives_and_takes_no_role(members: Members) -> None:
+    first, second = await members.account("coordinator"), await members.account("coordinator")
+    answered, refused = await all_at_once(
+        members("RevokeRole", by=by, account_id=other.account_id, role="coordinator")
+        for by, other in ((first, second), (second, first))
+    )
+    assert (len(answered), [one.reason for one in refused]) == (1, ["ROLE_MISSING"])
+    lost, kept = (second, first) if answered[0].account_id == second.account_id else (first, second)
+    for rpc in ("GrantRole", "RevokeRole"):  # though the token still has the role
+        for account in (lost, kept):
+            refused_one = await refusal(members(rpc, by=lost, account_id=account.account_id, role="coordinator"))
+            assert refused_one.reason == "ROLE_MISSING"
+    assert list((await members("GetAccount", by=kept, account_id=kept.account_id)).roles) == ["coordinator"]
+
+
 # -- sessions ------------------------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def signed_up(members: Members) -> Any:
@@ -437,6 +452,15 @@ async def test_nothing_of_a_child_is_stored(members: Members) -> None:
         members("UpdateApplication", by=amal, application={**id_of(draft), "person": child}),
     ):
         assert (await refusal(call)).violations == {"application.person.of_age": "BOOL_CONST"}
+    assert await members.dump() == before
+
+
+async def test_a_statement_asks_for_no_money(members: Members) -> None:
+    amal = await members.account()
+    before = await members.dump()
+    application = {"person": PERSON, "statement": {"ar": "نحتاج ٥٠٠ دولار"}}
+    refused = await refusal(members("CreateApplication", by=amal, application=application))
+    assert refused.violations == {"application.statement": "MONEY_REFUSED"}
     assert await members.dump() == before
 
 

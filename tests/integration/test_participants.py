@@ -32,9 +32,11 @@ from tests.support import (
     deliver,
     matching_service,
     members_service,
+    of,
     refusal,
     relayed,
 )
+from wasl.members.v1 import events_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 VIEW = store.PARTICIPANTS
@@ -299,6 +301,18 @@ async def test_a_log_is_read_from_anywhere_in_its_order(members: Members, coordi
 
 
 # -- who acts for whom ---------------------------------------------------------------------------------------------
+async def test_nobody_acts_for_a_member_without_an_account(matching: Service) -> None:
+    member = of(
+        events_pb2.Member,
+        member_id=NO_ID,
+        display_name=SCHOOL["display_name"],
+        join_time={"seconds": 1},
+    )
+    member.kind = events_pb2.ORGANIZATION
+    await matching.app.run(usecases.show_participant, member=member, version=1)
+    assert not await usecases.acts_for(Tx(matching.db, None), by=Caller(), participant_id=NO_ID)
+
+
 async def test_who_may_act_for_an_organization(members: Members, matching: Service, coordinator: Who) -> None:
     async def joins(**application: Any) -> tuple[Who, str]:
         who = await members.account("member")

@@ -109,14 +109,31 @@ def test_what_is_published_ends_some_day() -> None:
     assert replace(posting(), expire_time=soon).publish(at=NOW).expire_time == soon
 
 
+def test_what_has_expired_is_not_published() -> None:
+    late = replace(posting(), expire_time=NOW)
+    with pytest.raises(model.ExpiredAlready) as refused:
+        late.publish(at=NOW)
+    assert [one.field for one in refused.value.violations] == ["need.expire_time"]
+    with pytest.raises(model.ExpiredAlready):
+        posting(PostingState.PUBLISHED).change(at=NOW, expire_time=NOW)
+
+
 def test_lines_change_but_not_below_what_was_promised() -> None:
     one = posting(PostingState.PUBLISHED, LINE.commit(4), replace(LINE, line_id="other"))
-    kept, new = one.with_lines([replace(LINE, quantity=4), replace(LINE, line_id="new", quantity=7)])
+
+    def change(*given: Line) -> tuple[Line, ...]:
+        return model.merged(one.lines, given, new_id=lambda: "new", field="need.lines")
+
+    kept, new = change(replace(LINE, quantity=4), replace(LINE, line_id="", quantity=7))
+    assert new.line_id == "new"
     assert (kept.open_quantity, kept.committed_quantity, new.open_quantity) == (0, 4, 7)
-    for wrong in (replace(LINE, quantity=3), replace(LINE, unit_code="box"), replace(LINE, line_id="another")):
+    for wrong in (replace(LINE, quantity=3), replace(LINE, unit_code="box"), replace(LINE, line_id="")):
         with pytest.raises(model.BelowCommitted) as refused:
-            one.with_lines([wrong])
+            change(wrong)
         assert refused.value.metadata["committed"] == "4"
+    for elsewhere in ([replace(LINE, line_id="another's")], [LINE, LINE]):
+        with pytest.raises(model.LineNotFound):
+            change(*elsewhere)
     with pytest.raises(model.LineNotFound) as missing:
         one.line("nowhere")
     assert [violation.field for violation in missing.value.violations] == ["match.need_line_id"]

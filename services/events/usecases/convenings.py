@@ -5,14 +5,14 @@ from typing import Any
 import msgspec
 
 import vocabularies
-from chassis import errors, money, pb
+from chassis import errors, masks, money, pb
 from chassis.call import Caller
 from chassis.ids import new_id
 from chassis.paging import Page
 from chassis.tx import Tx
 from chassis.values import LocalizedText
 from participants import usecases as participants
-from participants.model import NotActingFor
+from participants.model import COORDINATOR, MEMBER, NotActingFor
 from services.events import store
 from services.events.model import (
     Audience,
@@ -33,7 +33,6 @@ WRITTEN = (
     *REQUIRED,
     *("description", "place_code", "address", "online_uri", "approval_required", "accept_seconds"),
 )
-COORDINATOR, MEMBER = "coordinator", "member"
 
 
 async def create_convening(tx: Tx, *, convening: dict[str, Any], organization_id: str, by: Caller) -> Convening:
@@ -57,7 +56,7 @@ def _written(given: dict[str, Any]) -> dict[str, Any]:
     """What an organizer writes, as the model's values."""
     values = {name: given[name] for name in WRITTEN if name in given}
     for name in ("title", "description", "address"):
-        if name in values:
+        if values.get(name):
             values[name] = msgspec.convert(values[name], LocalizedText)
             money.check(f"convening.{name}", values[name])
     for name, kind in (("kind", Kind), ("audience", Audience)):
@@ -105,18 +104,7 @@ async def update_convening(
     """
     before = await _own(tx, convening["convening_id"], by)
     errors.check_etag(before.version, convening["etag"])
-    for path in update_mask:
-        if path not in WRITTEN:
-            raise errors.FieldNotChangeable(path=path)
-    given = {name: value for name, value in convening.items() if name in update_mask or (not update_mask and value)}
-    values = _written(given)
-    empty = {"description": None, "address": None}
-    changes = {name: values.get(name, empty.get(name)) for name in update_mask or values}
-    for name in REQUIRED:
-        if name in changes and not changes[name]:
-            raise errors.FieldNotChangeable(path=name)
-    after = before.change(at=tx.now, **{name: value for name, value in changes.items() if value is not None})
-    after = msgspec.structs.replace(after, **{name: None for name, value in changes.items() if value is None})
+    after = before.change(at=tx.now, **_written(masks.chosen(convening, update_mask, of=WRITTEN, required=REQUIRED)))
     check_times(after.sessions, after.time_zone)
     taken = (await store.get(tx, Seats, after.convening_id)).taken
     if after.capacity < taken:
@@ -124,10 +112,10 @@ async def update_convening(
     after = await store.save(tx, store.searchable(after))
     if after.state is ConveningState.PUBLISHED:
         tx.set_timer(store.CONVENING_ENDS, subject=after.convening_id, at=after.end_time)
-        if after.capacity > before.capacity:
-            await seats.promote(tx, after)
         moved = after.sessions != before.sessions
         _announce(tx, events_pb2.ConveningMoved if moved else events_pb2.ConveningUpdated, after)
+    if after.capacity != before.capacity:
+        await seats.settle(tx, after)
     return after
 
 
@@ -152,6 +140,7 @@ async def cancel_convening(
     after = await store.save(tx, before.cancel(reason=reason, at=tx.now))
     tx.cancel_timer(store.CONVENING_ENDS, subject=convening_id)
     _announce(tx, events_pb2.ConveningCancelled, after)
+    await seats.settle(tx, after)
     return after
 
 
@@ -159,6 +148,7 @@ async def end_convening(tx: Tx, *, convening_id: str) -> None:
     """Its last session is over."""
     after = await store.save(tx, (await store.get(tx, Convening, convening_id)).hold(at=tx.now))
     _announce(tx, events_pb2.ConveningHeld, after)
+    await seats.settle(tx, after)
 
 
 async def _is_organizer(tx: Tx, convening: Convening, by: Caller) -> bool:

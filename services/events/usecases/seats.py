@@ -8,7 +8,7 @@ from chassis.ids import new_id
 from chassis.paging import Page
 from chassis.tx import Tx
 from participants import usecases as participants
-from participants.model import NotActingFor
+from participants.model import COORDINATOR, MEMBER, NotActingFor
 from services.events import store
 from services.events.model import (
     HAS_SEAT,
@@ -25,7 +25,6 @@ from services.events.model import (
 )
 from wasl.events.v1 import events_pb2
 
-COORDINATOR, MEMBER = "coordinator", "member"
 _ANNOUNCED: dict[RegistrationState, Any] = {
     RegistrationState.REQUESTED: events_pb2.RegistrationRequested,
     RegistrationState.WAITING: events_pb2.RegistrationQueued,
@@ -127,8 +126,10 @@ async def withdraw_registration(tx: Tx, *, registration_id: str, etag: str, by: 
 
 
 async def lapse_seat(tx: Tx, *, registration_id: str) -> None:
-    """The seat was not accepted in time: it goes to the next one."""
+    """The seat was not accepted in time: it goes to the next one. Nothing once the convening is closed."""
     before = await store.get(tx, Registration, registration_id)
+    if (await store.get(tx, Convening, before.convening_id)).state is not ConveningState.PUBLISHED:
+        return
     await _save(tx, before.lapse(at=tx.now))
     await _freed(tx, before)
 
@@ -140,8 +141,11 @@ async def _freed(tx: Tx, before: Registration) -> None:
     await _give(tx, await store.get(tx, Convening, before.convening_id), seats)
 
 
-async def promote(tx: Tx, convening: Convening) -> None:
-    """Offer what is free to who waits."""
+async def settle(tx: Tx, convening: Convening) -> None:
+    """For whatever changes the capacity or closes the convening: what is free is offered, and the seats are saved.
+
+    Whoever registers at the same moment has seen the convening as it was, conflicts with that, and is tried again.
+    """
     await _give(tx, convening, await store.get(tx, Seats, convening.convening_id))
 
 

@@ -11,7 +11,7 @@ from chassis.paging import Page
 from chassis.tx import Tx
 from chassis.values import LocalizedText
 from participants import usecases as participants
-from participants.model import NotActingFor
+from participants.model import COORDINATOR, NotActingFor
 from services.matching import store
 from services.matching.model import (
     COMMITTED,
@@ -26,7 +26,7 @@ from services.matching.model import (
     Posting,
     Side,
 )
-from services.matching.usecases.postings import COORDINATOR, UPDATED, announce
+from services.matching.usecases.postings import UPDATED, announce, get_posting
 from wasl.matching.v1 import events_pb2, matches_pb2
 
 
@@ -36,8 +36,8 @@ async def create_match(tx: Tx, *, match: dict[str, Any], by: Caller) -> Match:
     Raises NeedNotFound, OfferNotFound, LineNotFound, PostingInOtherState, LinesDoNotFit, NothingOpen, MatchExists,
     NotActingFor, MoneyRefused.
     """
-    need = await store.get_posting(tx, Side.NEED, match["need_id"])
-    offer = await store.get_posting(tx, Side.OFFER, match["offer_id"])
+    need = await get_posting(tx, side=Side.NEED, posting_id=match["need_id"], by=by)
+    offer = await get_posting(tx, side=Side.OFFER, posting_id=match["offer_id"], by=by)
     acting = [one.side for one in (need, offer) if await _acts_for(tx, one.participant_id, by)]
     if not acting:
         raise NotActingFor

@@ -5,14 +5,14 @@ from typing import Any
 import msgspec
 
 import vocabularies
-from chassis import errors, money, pb
+from chassis import errors, masks, money, pb
 from chassis.call import Caller
 from chassis.ids import new_id
 from chassis.paging import Page
 from chassis.tx import Tx
 from chassis.values import LocalizedText
 from participants import usecases as participants
-from participants.model import NotActingFor
+from participants.model import COORDINATOR, NotActingFor
 from services.matching import store
 from services.matching.model import (
     NOT_FOUND,
@@ -20,12 +20,12 @@ from services.matching.model import (
     Posting,
     PostingState,
     Side,
+    merged,
 )
 from services.matching.ranking import Suggestion, rank
 from wasl.matching.v1 import events_pb2, postings_pb2
 
 WRITTEN = ("title", "description", "lines", "expire_time")
-COORDINATOR = "coordinator"
 MESSAGES: dict[Side, Any] = {Side.NEED: postings_pb2.Need, Side.OFFER: postings_pb2.Offer}
 UPDATED = {Side.NEED: events_pb2.NeedUpdated, Side.OFFER: events_pb2.OfferUpdated}
 PUBLISHED = {Side.NEED: events_pb2.NeedPublished, Side.OFFER: events_pb2.OfferPublished}
@@ -35,6 +35,8 @@ CLOSED = {Side.NEED: events_pb2.NeedClosed, Side.OFFER: events_pb2.OfferClosed}
 async def create_posting(tx: Tx, *, side: Side, given: dict[str, Any], organization_id: str, by: Caller) -> Posting:
     """Begin a draft. Raises what participants.acting_for raises, CodeUnknown, EndsBeforeItStarts, MoneyRefused."""
     participant = await participants.acting_for(tx, by=by, organization_id=organization_id)
+    values = _written(side, given)
+    values["lines"] = merged((), values["lines"], new_id=new_id, field=f"{side.noun}.lines")
     return await store.add_posting(
         tx,
         Posting(
@@ -44,7 +46,7 @@ async def create_posting(tx: Tx, *, side: Side, given: dict[str, Any], organizat
             state=PostingState.DRAFT,
             create_time=tx.now,
             update_time=tx.now,
-            **_written(side, given),
+            **values,
         ),
     )
 
@@ -55,8 +57,9 @@ def _written(side: Side, given: dict[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in ("title", "description"):
         if name in given:
-            values[name] = msgspec.convert(given[name], LocalizedText)
-            money.check(f"{noun}.{name}", values[name])
+            values[name] = given[name] and msgspec.convert(given[name], LocalizedText)
+            if values[name]:
+                money.check(f"{noun}.{name}", values[name])
     if "lines" in given:
         values["lines"] = tuple(_line(f"{noun}.lines[{n}]", line) for n, line in enumerate(given["lines"]))
     if "expire_time" in given:
@@ -65,7 +68,7 @@ def _written(side: Side, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _line(path: str, given: dict[str, Any]) -> Line:
-    line = msgspec.convert({**given, "line_id": given["line_id"] or new_id()}, Line)
+    line = msgspec.convert(given, Line)
     for vocabulary, field in (("help", "help_code"), ("units", "unit_code"), ("places", "place_code")):
         if given[field] and vocabularies.find(vocabulary, given[field]) is None:
             raise errors.CodeUnknown(field=f"{path}.{field}", code=given[field], vocabulary=vocabulary)
@@ -103,17 +106,9 @@ async def update_posting(
     """
     before = await _own(tx, side, given[f"{side.noun}_id"], by)
     errors.check_etag(before.version, given["etag"])
-    for path in update_mask:
-        if path not in WRITTEN:
-            raise errors.FieldNotChangeable(path=path)
-    named = update_mask or WRITTEN
-    values = _written(side, {name: given[name] for name in named if name in given and given[name] != []})
-    changes: dict[str, Any] = {name: values.get(name) for name in update_mask or values}
-    for required in ("title", "lines"):
-        if required in changes and not changes[required]:
-            raise errors.FieldNotChangeable(path=required)
+    changes = _written(side, masks.chosen(given, update_mask, of=WRITTEN, required=("title", "lines")))
     if "lines" in changes:
-        changes["lines"] = before.with_lines(changes["lines"])
+        changes["lines"] = merged(before.lines, changes["lines"], new_id=new_id, field=f"{side.noun}.lines")
     after = await store.save_posting(tx, store.searchable(before.change(at=tx.now, **changes)))
     if after.state is PostingState.PUBLISHED:
         _expires(tx, after)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 import vocabularies
-from chassis import errors, money, pb
+from chassis import errors, masks, money, pb
 from chassis.call import Caller
 from chassis.ids import new_id
 from chassis.paging import BadPageToken, Page, seal, unseal
@@ -48,7 +48,7 @@ PUBLIC_STATES = (RecordState.PUBLISHED, RecordState.WITHDRAWN, RecordState.SUPER
 # -- reading -------------------------------------------------------------------------------------------------------
 async def get_record(tx: Tx, *, record_id: str, by: Caller) -> Record:
     """Raises RecordNotFound, also for what the caller may not know of."""
-    record = await store.get_record(tx, record_id)
+    record = await store.get(tx, Record, record_id)
     if record.is_public or _is_curators(record, by) or await _acts_for(tx, record, by):
         return record
     raise RecordNotFound
@@ -122,7 +122,7 @@ async def create_record(tx: Tx, *, record: dict[str, Any], by: Caller) -> Record
     """
     publisher = await participants.acting_for(tx, by=by, organization_id=record["publisher_id"])
     record_id = new_id()
-    return await store.add_record(
+    return await store.add(
         tx,
         Record(
             record_id=record_id,
@@ -131,14 +131,18 @@ async def create_record(tx: Tx, *, record: dict[str, Any], by: Caller) -> Record
             state=RecordState.DRAFT,
             publisher_id=publisher.participant_id,
             create_time=tx.now,
-            **_written(record, WRITTEN),
+            **_written(record),
         ),
     )
 
 
-def _written(record: dict[str, Any], names: Any) -> dict[str, Any]:
-    """Of what was sent the fields with these names, as the model's values; None for what was not sent."""
-    values = {name: msgspec.convert(record[name], WRITTEN[name]) if name in record else None for name in names}
+def _written(given: dict[str, Any]) -> dict[str, Any]:
+    """What a publisher writes, as the model's values."""
+    values = {
+        name: given[name] if given[name] is None else msgspec.convert(given[name], kind)
+        for name, kind in WRITTEN.items()
+        if name in given
+    }
     for name in ("title", "description"):
         if text := values.get(name):
             money.check(f"record.{name}", text)
@@ -151,16 +155,14 @@ def _written(record: dict[str, Any], names: Any) -> dict[str, Any]:
 
 
 async def update_record(tx: Tx, *, record: dict[str, Any], by: Caller, update_mask: tuple[str, ...] = ()) -> Record:
-    """Change what the mask names, or else all of it.
+    """Change what the mask names, or else all that is given.
 
     Raises FieldNotChangeable, RecordInOtherState, NotPublisher, VersionConflict, CodeUnknown, MoneyRefused.
     """
     before = await own_record(tx, record_id=record["record_id"], by=by)
     errors.check_etag(before.version, record["etag"])
-    for path in update_mask:
-        if path not in WRITTEN:
-            raise errors.FieldNotChangeable(path=path)
-    return await store.save_record(tx, before.change(**_written(record, update_mask or WRITTEN)))
+    changes = masks.chosen(record, update_mask, of=WRITTEN, required=("title", "licence", "type"))
+    return await store.save_record(tx, before.change(**_written(changes)))
 
 
 async def remove_file(tx: Tx, *, record_id: str, file_id: str, etag: str, by: Caller) -> Record:
@@ -224,7 +226,7 @@ async def create_version(tx: Tx, *, record_id: str, by: Caller) -> Record:
     if await store.find_unfinished(tx, before.concept_id):
         raise VersionUnfinished
     number = await store.last_number(tx, before.concept_id) + 1
-    return await store.add_record(tx, before.next_version(record_id=new_id(), number=number, at=tx.now))
+    return await store.add(tx, before.next_version(record_id=new_id(), number=number, at=tx.now))
 
 
 Announcement = (

@@ -47,7 +47,7 @@ async def create_upload(
     )
     record.with_file(upload.finish(sha256=upload.sha256, at=tx.now)[1])  # refuses at once what it would at the end
     tx.set_timer(store.UPLOAD_EXPIRES, subject=upload.file_id, at=upload.expire_time)
-    return await store.add_upload(tx, upload)
+    return await store.add(tx, upload)
 
 
 async def get_upload(tx: Tx, *, file_id: str, by: Caller) -> Upload:
@@ -70,7 +70,7 @@ async def finish_upload(tx: Tx, *, file_id: str, sha256: str, by: Caller) -> Upl
     finished, file = upload.finish(sha256=sha256, at=tx.now)
     await store.save_record(tx, record.with_file(file))
     contents.seal(tx, file_id, length=file.size_bytes, name=file.name, mime_type=file.mime_type)
-    return await store.save_upload(tx, finished)
+    return await store.save(tx, finished)
 
 
 async def end_upload(tx: Tx, *, file_id: str, by: Caller) -> None:

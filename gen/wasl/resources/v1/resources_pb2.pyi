@@ -665,7 +665,7 @@ class UpdateRecordRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change; empty: all that its publisher writes (AIP-134)."""
+        """Which fields to change; empty: those that are given (AIP-134)."""
 
     def __init__(
         self,

@@ -1,0 +1,1 @@
+"""What the members service does, one verb each: load, change, save, emit. A body may run twice (see chassis/tx.py)."""

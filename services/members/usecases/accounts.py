@@ -1,0 +1,117 @@
+"""Accounts and sessions."""
+
+from datetime import timedelta
+from typing import Any
+
+from chassis import errors
+from chassis.call import Caller
+from chassis.ids import new_id
+from chassis.tx import Tx
+from participants.model import COORDINATOR
+from services.members import store, tokens
+from services.members.model import (
+    Account,
+    AccountNotFound,
+    Session,
+    SessionEnded,
+)
+
+
+async def create_account(tx: Tx, *, account: dict[str, Any], password_hash: str) -> Account:
+    """Open an account without any role. Raises EmailTaken."""
+    return await store.add_account(
+        tx,
+        Account(
+            account_id=new_id(),
+            email=account["email"].lower(),
+            password_hash=password_hash,
+            create_time=tx.now,
+        ),
+    )
+
+
+async def create_coordinator(tx: Tx, *, email: str, password_hash: str) -> Account:
+    """The first account that may approve others. Raises EmailTaken."""
+    account = Account(
+        account_id=new_id(),
+        email=email.lower(),
+        password_hash=password_hash,
+        create_time=tx.now,
+        roles=(COORDINATOR,),
+    )
+    return await store.add_account(tx, account)
+
+
+async def get_account(tx: Tx, *, account_id: str, by: Caller) -> Account:
+    """For the owner and for coordinators. Raises AccountNotFound, also for what is not the caller's."""
+    if account_id != by.subject and COORDINATOR not in by.roles:
+        raise AccountNotFound
+    return await store.get(tx, Account, account_id)
+
+
+async def grant_role(tx: Tx, *, account_id: str, role: str, by: Caller) -> Account:
+    """Give an account a role; one that it has already stays. Raises AccountNotFound, RoleMissing."""
+    await _still_coordinator(tx, by)
+    return await store.save(tx, (await store.get(tx, Account, account_id)).with_role(role))
+
+
+async def revoke_role(tx: Tx, *, account_id: str, role: str, by: Caller) -> Account:
+    """Take a role from an account; one that it has not changes nothing.
+
+    Raises AccountNotFound, OwnRole, RoleMissing.
+    """
+    await _still_coordinator(tx, by)
+    return await store.save(tx, (await store.get(tx, Account, account_id)).without_role(role, by=by))
+
+
+async def _still_coordinator(tx: Tx, by: Caller) -> None:
+    """A token outlives a revoked role by minutes: enough to take the role back, or to revoke the last coordinator's.
+
+    Saved, so that of two who revoke each other's role at once only one does.
+    """
+    account = await store.get(tx, Account, by.subject)
+    if COORDINATOR not in account.roles:
+        raise errors.RoleMissing
+    await store.save(tx, account)
+
+
+async def find_credentials(tx: Tx, *, email: str) -> Account | None:
+    """The account to sign in to, if there is one."""
+    return await store.find_account_by_email(tx, email.lower())
+
+
+async def start_session(tx: Tx, *, account: Account, token: str, life: timedelta) -> Session:
+    """Begin a chain of refresh tokens with `token`."""
+    if begun := await store.find_session_of_token(tx, tokens.digest(token)):
+        return begun  # this body runs again
+    return await store.add(
+        tx,
+        Session(
+            session_id=new_id(),
+            account_id=account.account_id,
+            current=tokens.digest(token),
+            expire_time=tx.now + life,
+        ),
+    )
+
+
+async def refresh_session(tx: Tx, *, refresh_token: str, following: str, life: timedelta) -> tuple[Session, Account]:
+    """Exchange a refresh token for `following`. A token that was exchanged before revokes the whole session.
+
+    The caller looks at `session.revoked`: the revocation must be committed, so it cannot be an exception here.
+    Raises SessionEnded.
+    """
+    session = await store.find_session_of_token(tx, tokens.digest(refresh_token))
+    if session is None or not session.alive(tx.now):
+        raise SessionEnded
+    if session.current != tokens.digest(following):  # else this body runs again
+        refreshed = session.refresh(tokens.digest(refresh_token), tokens.digest(following), at=tx.now, life=life)
+        session = await store.save(tx, refreshed)
+    return session, await store.get(tx, Account, session.account_id)
+
+
+async def end_session(tx: Tx, *, refresh_token: str) -> None:
+    """Sign out. A token that is not known any more is signed out already."""
+    session = await store.find_session_of_token(tx, tokens.digest(refresh_token))
+    if session is not None:
+        await store.save(tx, session.revoke())
