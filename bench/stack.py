@@ -75,6 +75,8 @@ class Stack(contextlib.ExitStack):
             "WASL_MEMBERS_API": f"127.0.0.1:{members}",
             "WASL_MATCHING_API": f"127.0.0.1:{free_port()}",  # nobody: it is not asked
             "WASL_EVENTS_API": f"127.0.0.1:{free_port()}",
+            "WASL_RESOURCES_API": f"127.0.0.1:{free_port()}",
+            "WASL_RESOURCES_HTTP": f"127.0.0.1:{free_port()}",
             "WASL_PORTAL_HTTP": f"127.0.0.1:{free_port()}",
             "WASL_GATEWAY_WRITES_PER_MINUTE": "1000000000",
             "WASL_GATEWAY_SIGN_IN_PER_MINUTE": "1000000000",

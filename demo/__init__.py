@@ -1,1 +1,1 @@
-"""The network's first story, told over the public REST API of a running stack: `./dev demo`."""
+"""The network's story, told over the public REST API of a running stack: `./dev demo`."""

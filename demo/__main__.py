@@ -20,6 +20,7 @@ from demo.client import Client, Refused, sign_in, sign_up
 from demo.convening import a_workshop_fills_its_seats
 from demo.matching import a_need_finds_its_match
 from demo.organizations import GOVERNORATES, joining
+from demo.record import its_material_is_found
 from demo.steps import Wrong, expect, refused, step, until_shown
 
 URL = os.environ.get("WASL_URL", "http://127.0.0.1:8080")
@@ -157,6 +158,7 @@ async def story() -> None:
 
         network, network_id = await a_need_finds_its_match(coordinator, up, again)
         await a_workshop_fills_its_seats(network, network_id, up)
+        await its_material_is_found(coordinator, network, network_id, up, again)
         shown = await the_view_is_exact(coordinator, members | {member_id})
         expect(refusals.isdisjoint(one["participantId"] for one in shown), "a refused applicant is a participant")
         figures = await Client(http, "en").get("/v1/statistics")

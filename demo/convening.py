@@ -43,10 +43,10 @@ async def a_workshop_fills_its_seats(
         expect(accepted["state"] == "ADMITTED", f"accepted: {accepted}")
     with step("it moves by an hour: calendars find the same UID with the next SEQUENCE"):
         feed = await teachers[2].post("/v1/calendarFeeds", {"label": "my phone"})
-        before = await teachers[2].text(f"/v1/calendars/{feed['token']}")
+        before = (await teachers[2].content(f"/v1/calendars/{feed['token']}")).decode()
         changed = {"sessions": ELEVEN}
         await organizer.patch(path, changed, updateMask="sessions")
-        after = await teachers[2].text(f"/v1/calendars/{feed['token']}")
+        after = (await teachers[2].content(f"/v1/calendars/{feed['token']}")).decode()
         expect(_line(before, "UID") == _line(after, "UID"), "the UID has changed")
         expect((_line(before, "SEQUENCE"), _line(after, "SEQUENCE")) == ("0", "1"), f"the calendar says {after}")
         expect(_line(after, "DTSTART") == "20270115T110000", f"the calendar says {after}")

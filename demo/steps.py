@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import httpx
 
@@ -40,6 +40,14 @@ def refused(status: int, field: str = "") -> Iterator[list[str]]:
         told.append(answer.text())
     else:
         raise Wrong(f"expected {status}, but it was allowed")
+
+
+async def within(seconds: float, holds: Callable[[], Awaitable[bool]]) -> None:
+    """Asks again and again. Raises Wrong when it does not hold in time."""
+    began = time.perf_counter()
+    while not await holds():
+        expect(time.perf_counter() - began < seconds, f"it does not hold after {seconds} s")
+        await asyncio.sleep(0.05)
 
 
 async def until_shown(client: Client, member_id: str) -> float:
