@@ -1,5 +1,6 @@
 """The workshop's material is written down, curated, published, and found by an Arabic query in another spelling."""
 
+import functools
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -53,7 +54,7 @@ async def its_material_is_found(
     reader = await sign_up("reader")
     for spelling in SPELLINGS:
         with step(f"a reader finds it by {spelling}"):
-            await within(2.0, lambda words=spelling: _finds(reader, words, draft["recordId"]))
+            await within(2.0, functools.partial(_finds, reader, spelling, draft["recordId"]))
     with step("and reads the file: the same bytes"):
         content = await reader.content(f"/v1/files/{file_id}")
         expect(hashlib.sha256(content).digest() == hashlib.sha256(HANDBOOK).digest(), "the file has other bytes")
