@@ -146,12 +146,16 @@ async def test_a_record_is_returned_improved_published_and_found(
     assert REASON["en"] not in str(entries)
 
 
-async def test_an_update_without_a_mask_replaces_all_that_was_written(publisher: Publisher) -> None:
+async def test_an_update_without_a_mask_changes_what_is_given_and_one_with_a_mask_empties_what_is_not(
+    publisher: Publisher,
+) -> None:
     draft = await publisher.draft()
-    bare = {"title": {"en": "Bare"}, "licence": "CC0-1.0", "type": "OTHER"}
-    changed = await publisher("UpdateRecord", record={**bare, "record_id": draft.record_id})
-    assert (changed.title.ar, changed.HasField("description"), list(changed.creators)) == ("", False, [])
-    assert (changed.publisher_id, changed.state) == (draft.publisher_id, draft.state)
+    bare = {"title": {"en": "Bare"}, "licence": "CC0-1.0", "type": "OTHER", "record_id": draft.record_id}
+    changed = await publisher("UpdateRecord", record=bare)
+    assert (changed.title.ar, changed.licence) == ("", "CC0-1.0")
+    assert (changed.description, list(changed.creators)) == (draft.description, ["Layla Haddad"])
+    changed = await publisher("UpdateRecord", record=bare, update_mask={"paths": ["description", "creators"]})
+    assert (changed.HasField("description"), list(changed.creators)) == (False, [])
 
 
 # -- who ------------------------------------------------------------------------------------------------------------
