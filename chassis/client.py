@@ -1,4 +1,4 @@
-"""gRPC to another service: for reads that a page or a rebuild needs, never to serve a write."""
+"""gRPC to another service: for a page or a rebuild, never to serve a write."""
 
 import json
 
@@ -23,12 +23,12 @@ _RETRY = {
 }
 
 
-def channel(address: str) -> grpc.aio.Channel:
-    """A channel to `host:port`; several addresses behind one name are used in turn. For reads only: it retries."""
+def channel(address: str, *, retries: bool = True) -> grpc.aio.Channel:
+    """A channel to `host:port`; several addresses behind one name are used in turn. `retries`: for reads only."""
     return grpc.aio.insecure_channel(
         address,
         options=[
-            ("grpc.service_config", json.dumps(_RETRY)),
+            ("grpc.service_config", json.dumps(_RETRY if retries else {})),
             ("grpc.lb_policy_name", "round_robin"),
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 2000),

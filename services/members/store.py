@@ -113,17 +113,19 @@ async def add_signing_key(db: Any, jwk: Mapping[str, Any], *, number: int, now: 
 async def list_applications(
     tx: Tx,
     *,
-    account_id: str,
+    own: str,
     everybody: bool,
+    account_id: str,
     state: str | None,
     page_size: int,
     page_token: str,
 ) -> Page[Application]:
-    """Newest first: one's own, and with `everybody` all others that are no drafts."""
-    own: dict[str, Any] = {"account_id": account_id}
-    query: dict[str, Any] = {"$or": [own, {"state": {"$ne": ApplicationState.DRAFT}}]} if everybody else own
-    if state:
-        query = {"$and": [query, {"state": state}]}
+    """Newest first: those of the account `own`, and with `everybody` all others that are no drafts."""
+    seen: dict[str, Any] = {"account_id": own}
+    if everybody:
+        seen = {"$or": [seen, {"state": {"$ne": ApplicationState.DRAFT}}]}
+    chosen = {name: value for name, value in (("account_id", account_id), ("state", state)) if value}
+    query = {"$and": [seen, chosen]}
     return await page(
         tx.db.applications,
         query,

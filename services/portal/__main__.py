@@ -5,7 +5,7 @@ from services.portal.config import Config
 
 
 def http(config: Config) -> None:
-    from services.portal.pages import serve
+    from services.portal.app import serve
 
     serve(config)
 

@@ -1,23 +1,32 @@
 """What depends on the language of a page: its words, plurals, numerals, direction.
 
-A language is a catalogue in locale/<code>/LC_MESSAGES/portal.po whose header names the CLDR locale; there is no other
-list of them. Messages have keys (`home.title`), so that no language is the original of another.
+A language is a folder locale/<code>/LC_MESSAGES of catalogues, one for each part of the portal, whose headers name the
+CLDR locale; there is no other list of them. Messages have keys (`home.title`): no language is the original of another.
 """
 
+import datetime
 import io
 import pathlib
-from collections.abc import Mapping
+import uuid
+import zoneinfo
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jinja2
 from babel import Locale
+from babel.dates import format_date, format_datetime, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import Translations
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from markupsafe import Markup, escape
 
+import vocabularies
+from chassis import pb
 from chassis.call import preferred
+from services.portal.forms import ZONE
 
 HERE = pathlib.Path(__file__).parent
 DIGITS = {  # by CLDR numbering system
@@ -30,14 +39,13 @@ class Language:
     """One language, with an environment of templates that speaks it. Raises FileNotFoundError, UnknownLocaleError."""
 
     def __init__(self, code: str, shared: Mapping[str, Any]) -> None:
-        with (HERE / "locale" / code / "LC_MESSAGES" / "portal.po").open(encoding="utf-8") as file:
-            catalogue = read_po(file, abort_invalid=True)
-        compiled = io.BytesIO()
-        write_mo(compiled, catalogue)
-        compiled.seek(0)
-        translations = Translations(compiled)
+        folder = HERE / "locale" / code / "LC_MESSAGES"
+        first, *rest = map(_catalogue, sorted(folder.glob("*.po")))
+        locale, translations = first
+        for _, others in rest:
+            translations.merge(others)
         self.code = code
-        self.locale = Locale.parse(str(catalogue.locale))
+        self.locale = locale
         self.direction = self.locale.text_direction
         self.name = Locale.parse(code).get_display_name(code)  # in itself: العربية, English
         self.templates = jinja2.Environment(
@@ -51,13 +59,96 @@ class Language:
         self.templates.install_gettext_callables(  # type: ignore[attr-defined]
             translations.ugettext, translations.ungettext, newstyle=True
         )
-        self.templates.filters |= {"number": self.number, "prose": prose, "short": short}
+        self.gettext = translations.ugettext
+        self.templates.filters |= {
+            "number": self.number,
+            "prose": prose,
+            "short": short,
+            "said": self.said,
+            "plain": self.plain,
+            "typed": typed,
+            "label": self.label,
+            "word": self.word,
+            "day": self.day,
+            "hour": self.hour,
+            "moment": self.moment,
+            "quantity": self.quantity,
+        }
         self.templates.globals |= {"language": self, **shared}
 
     def number(self, value: float) -> str:
         """In the numerals and grouping of the locale: ١٬٢٣٤ in Syria. (Babel knows the signs, not the digits.)"""
-        text = format_decimal(value, locale=self.locale, numbering_system="default")
+        return self._digits(format_decimal(value, locale=self.locale, numbering_system="default"))
+
+    def _digits(self, text: str) -> str:
         return text.translate(DIGITS.get(self.locale.default_numbering_system, {}))
+
+    # -- what people wrote -----------------------------------------------------------------------------------------
+    def said(self, text: Any) -> Markup:
+        """A LocalizedText in this language, or else in the one that it has, marked as such."""
+        code = next((one for one in (self.code, "ar", "en") if getattr(text, one, "")), "")
+        if not code:
+            return Markup("")
+        direction = Locale.parse(code).text_direction
+        return Markup('<bdi lang="{}" dir="{}">{}</bdi>').format(code, direction, getattr(text, code))
+
+    def plain(self, text: Any) -> str:
+        """The same without markup, for titles and attributes."""
+        return getattr(text, self.code, "") or text.ar or text.en
+
+    # -- codes -----------------------------------------------------------------------------------------------------
+    def label(self, code: str, vocabulary: str) -> str:
+        """A term's label; the code itself when the vocabulary does not have it (any more)."""
+        term = vocabularies.find(vocabulary, code)
+        return self.plain(term.label) if term else code
+
+    def tree(self, vocabulary: str, root: str = "") -> list[tuple[str, int, str]]:
+        """Code, depth and label of each term, below its wider one; of those below `root` if one is given."""
+        return list(self._below(vocabulary, root or None, 0))
+
+    def _below(self, vocabulary: str, parent: str | None, depth: int) -> Iterator[tuple[str, int, str]]:
+        for term in vocabularies.load(vocabulary).terms:
+            if term.parent == parent:
+                yield term.code, depth, self.plain(term.label)
+                yield from self._below(vocabulary, term.code, depth + 1)
+
+    def options(self, vocabulary: str, *, roots: bool = False) -> list[tuple[str, str]]:
+        """Code and label of each term, or of the widest only."""
+        return [(code, label) for code, depth, label in self.tree(vocabulary) if not (roots and depth)]
+
+    def quantity(self, count: int, unit_code: str) -> str:
+        """`3 kits`, by the plurals of the unit; the code itself for a unit that is not known (any more)."""
+        unit = vocabularies.find("units", unit_code)
+        if unit is None or unit.plurals is None:
+            return f"{self.number(count)} {unit_code}"
+        forms = getattr(unit.plurals, self.code)
+        return str(getattr(forms, self.locale.plural_form(count), forms.other)).replace("{n}", self.number(count))
+
+    def words(self, enum: Any) -> list[tuple[str, str]]:
+        """Name and word of each value of an enum that can be chosen."""
+        values = enum.DESCRIPTOR.values
+        return [(value.name, self.gettext(enum_key(enum.DESCRIPTOR, value.number))) for value in values if value.number]
+
+    def word(self, message: Message, field: str) -> str:
+        """The value of an enum field: the catalogue has it by its name, as `Match.State.PROPOSED`."""
+        enum = message.DESCRIPTOR.fields_by_name[field].enum_type
+        return self.gettext(enum_key(enum, getattr(message, field)))
+
+    def new_id(self) -> str:
+        """For the request_id of a form that stands on a page more than once."""
+        return str(uuid.uuid4())
+
+    # -- times -----------------------------------------------------------------------------------------------------
+    def day(self, time: Timestamp, zone: str = ZONE) -> str:
+        """`15 January 2027`."""
+        return self._digits(format_date(_local(time, zone), "long", self.locale))
+
+    def hour(self, time: Timestamp, zone: str = ZONE) -> str:
+        return self._digits(format_time(_local(time, zone), "short", locale=self.locale))
+
+    def moment(self, time: Timestamp, zone: str = ZONE) -> str:
+        """Day and hour."""
+        return self._digits(format_datetime(_local(time, zone), "medium", locale=self.locale))
 
     def render(self, template: str, **context: Any) -> str:
         return self.templates.get_template(template).render(context)
@@ -75,6 +166,30 @@ def load(shared: Mapping[str, Any]) -> dict[str, Language]:
 def choose(accepted: str, languages: Mapping[str, Language]) -> Language:
     """The language for an Accept-Language header, as everywhere in the network."""
     return languages[preferred(accepted)]
+
+
+def _catalogue(path: pathlib.Path) -> tuple[Locale, Translations]:
+    with path.open(encoding="utf-8") as file:
+        catalogue = read_po(file, abort_invalid=True)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return Locale.parse(str(catalogue.locale)), Translations(compiled)
+
+
+def typed(text: str) -> Markup:
+    """What somebody typed, in whatever language: shown apart, so that its direction moves nothing around it."""
+    return Markup('<bdi dir="auto">{}</bdi>').format(text)
+
+
+def enum_key(enum: Any, number: int) -> str:
+    """`Match.State.PROPOSED`."""
+    value: str = enum.values_by_number[number].name
+    return f"{short(enum.full_name)}.{value}"
+
+
+def _local(time: Timestamp, zone: str) -> datetime.datetime:
+    return pb.moment(time).astimezone(zoneinfo.ZoneInfo(zone))
 
 
 def short(name: str) -> str:

@@ -13,13 +13,19 @@ import brotli  # type: ignore[import-untyped]
 import grpc
 import httpx
 import pytest
+from babel.messages.catalog import Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
+from google.protobuf.descriptor import EnumDescriptor
 
-from services.portal import language, pages
+from services.portal import app, language
 from services.portal.config import Config
+from services.portal.visit import Visit
 from tests.support import ACCEPTED
-from wasl.members.v1 import members_pb2, members_pb2_grpc
+from wasl.events.v1 import convenings_pb2, registrations_pb2
+from wasl.matching.v1 import matches_pb2, matching_pb2, postings_pb2, suggestions_pb2
+from wasl.members.v1 import affiliations_pb2, members_pb2, members_pb2_grpc
+from wasl.resources.v1 import resources_pb2
 
 PORTAL = pathlib.Path(language.__file__).parent
 NOBODY = "127.0.0.1:1"  # nothing listens there
@@ -40,7 +46,7 @@ class Figures(members_pb2_grpc.MembersServiceServicer):
         return self.now
 
 
-application_at = functools.cache(lambda address: pages.application(Config(service="portal", members_address=address)))
+application_at = functools.cache(lambda address: app.application(Config(service="portal", members_address=address)))
 
 
 @contextlib.asynccontextmanager
@@ -129,7 +135,7 @@ async def test_no_word_of_a_page_is_left_in_the_other_language(page: str) -> Non
         assert re.findall("[\u0600-\u06ff]+", " ".join(english.said)) == []
 
 
-def test_the_catalogues_have_each_message_of_the_templates_and_no_other() -> None:
+def test_the_catalogues_have_each_message_that_pages_use_and_no_other() -> None:
     used = {
         message[0] if isinstance(message, tuple) else message
         for _, _, message, _, _ in extract_from_dir(
@@ -139,17 +145,53 @@ def test_the_catalogues_have_each_message_of_the_templates_and_no_other() -> Non
             keywords={"_": None, "ngettext": (1, 2)},
         )
     }
-    for path in sorted((PORTAL / "locale").glob("*/LC_MESSAGES/portal.po")):
-        with path.open(encoding="utf-8") as file:
-            catalogue = read_po(file, abort_invalid=True)
-        messages = {
-            message.id[0] if message.pluralizable else message.id: message for message in catalogue if message.id
-        }
-        assert set(messages) == used, path
+    code = "".join(path.read_text() for path in PORTAL.rglob("*.py"))
+    used |= set(re.findall(r'"((?:notice|form|error)\.(?!html)[a-z_.]+)"', code))
+    shown = set(re.findall(r'"([A-Z]\w+(?:\.[A-Z]\w+)*)\.[A-Z_]+"', "".join(map(text_of, catalogues("ar")))))
+    for enum in enums():  # an enum has a word for each of its values, or for none
+        if language.short(enum.full_name) in shown:
+            used |= {language.enum_key(enum, value.number) for value in enum.values if value.number}
+    for code in ("ar", "en"):
+        messages: dict[str, Message] = {}
+        for path in catalogues(code):
+            with path.open(encoding="utf-8") as file:
+                catalogue = read_po(file, abort_invalid=True)
+            for message in catalogue:
+                if message.id:
+                    key = message.id[0] if message.pluralizable else message.id
+                    assert key not in messages, f"{path}: {key} is there twice"
+                    messages[key] = message
+        assert set(messages) == used, code
         for key, message in messages.items():
             forms = message.string if isinstance(message.string, tuple | list) else (message.string,)
-            assert all(forms), f"{path}: {key} is empty"
-            assert len(forms) == (catalogue.num_plurals if message.pluralizable else 1), f"{path}: {key}"
+            assert all(forms), f"{code}: {key} is empty"
+            assert len(forms) == (catalogue.num_plurals if message.pluralizable else 1), f"{code}: {key}"
+
+
+def catalogues(code: str) -> list[pathlib.Path]:
+    return sorted((PORTAL / "locale" / code / "LC_MESSAGES").glob("*.po"))
+
+
+def text_of(path: pathlib.Path) -> str:
+    return path.read_text("utf-8")
+
+
+def enums() -> Iterable[EnumDescriptor]:
+    """All of the contract."""
+    for module in (
+        members_pb2,
+        affiliations_pb2,
+        postings_pb2,
+        matches_pb2,
+        suggestions_pb2,
+        matching_pb2,
+        convenings_pb2,
+        registrations_pb2,
+        resources_pb2,
+    ):
+        yield from module.DESCRIPTOR.enum_types_by_name.values()
+        for message in module.DESCRIPTOR.message_types_by_name.values():
+            yield from message.enum_types
 
 
 # -- figures -------------------------------------------------------------------------------------------------------
@@ -213,7 +255,7 @@ async def test_every_answer_is_guarded(path: str) -> None:
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
-        assert "script-src" not in policy
+        assert "script-src 'self';" in policy
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"]
 
@@ -309,10 +351,10 @@ async def test_a_page_takes_no_other_method() -> None:
 async def test_a_fault_of_ours_is_a_page_with_the_request_id(
     code: str, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(_: pages.Portal) -> None:
+    async def broken(*_: object) -> None:
         raise RuntimeError("secret internals")
 
-    monkeypatch.setattr(pages.Portal, "_figures", broken)
+    monkeypatch.setattr(Visit, "part", broken)
     async with visit() as browser:
         answer = await browser.get(f"/{code}", headers={"x-request-id": "visit-500"})
         assert answer.status_code == 500

@@ -58,13 +58,14 @@ async def get_application(tx: Tx, *, application_id: str, by: Caller) -> Applica
 
 
 async def list_applications(
-    tx: Tx, *, page_size: int, page_token: str, by: Caller, state: str | None = None
+    tx: Tx, *, page_size: int, page_token: str, by: Caller, account_id: str, state: str | None = None
 ) -> Page[Application]:
     """One's own; for coordinators also everybody's that are handed in."""
     return await store.list_applications(
         tx,
-        account_id=by.subject,
+        own=by.subject,
         everybody=COORDINATOR in by.roles,
+        account_id=account_id,
         state=state,
         page_size=page_size,
         page_token=page_token,

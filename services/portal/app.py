@@ -1,92 +1,104 @@
-"""The portal's routes. Each page is one function: read over gRPC, render in the page's language."""
+"""The portal as an application: its pages in each language, its files, and what stands around every answer."""
 
 import asyncio
-import hashlib
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
-import grpc
 import structlog
 import uvloop
 from prometheus_client import Histogram
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis import client, http, ids, log
+from chassis import http, ids, log
 from services.portal import language, reference
 from services.portal.assets import Assets
 from services.portal.config import Config
 from services.portal.language import Language
-from wasl.members.v1 import members_pb2, members_pb2_grpc
+from services.portal.pages import PAGES, account, home
+from services.portal.refusals import Refused, SignInNeeded
+from services.portal.services import Services
+from services.portal.sessions import read
+from services.portal.visit import Visit
 
 SECURITY = {
-    # Nothing from elsewhere, no script, no style but our sheets; data: are the arrows and ticks in Pico's.
-    "content-security-policy": "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    # Nothing from elsewhere, nothing inline; data: are the arrows and ticks in Pico's sheet.
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "strict-origin-when-cross-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cross-origin-opener-policy": "same-origin",
 }
-REVALIDATE = "no-cache"  # keep it, but ask with its ETag whether it is still the same
 FOR_EVER = "public, max-age=31536000, immutable"
 PROBES = ("/live", "/ready", "/metrics")
+MOST_FIELDS = 1000  # of a form
 
 _log = structlog.get_logger(__name__)
 _seconds = Histogram("wasl_page_seconds", "Duration of pages", ["route", "status"])
+Page = Callable[[Visit], Awaitable[Response]]
 
 
 class Portal:
-    """The handlers, with what they share."""
+    """What all pages share."""
 
     def __init__(self, config: Config) -> None:
-        self.config = config
+        self.services = Services(config)
         self.assets = Assets()
         self.languages = language.load({"asset": self.assets.url})
-        contents = reference.load()
-        self._docs = {
-            code: spoken.render("docs.html", page="/docs", reference=contents)
-            for code, spoken in self.languages.items()
-        }
-        self.members: members_pb2_grpc.MembersServiceAsyncStub
+        self.reference = reference.load()
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        async with client.channel(self.config.members_address) as channel:
-            self.members = members_pb2_grpc.MembersServiceStub(channel)
+        async with self.services.connected():
             yield
 
     # -- pages -----------------------------------------------------------------------------------------------------
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route(f"/{code}{path}", self.endpoint(page), methods=methods.split())
+            for code in self.languages
+            for path, page, methods in PAGES
+        ]
+
+    def endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            visit = await self._visit(request)
+            request.state.visit = visit
+            if visit.sent:
+                visit.check_csrf()
+            return visit.finish(await page(visit))
+
+        endpoint.page = page  # type: ignore[attr-defined]  # for a form that goes on after signing in
+        return endpoint
+
+    async def _visit(self, request: Request) -> Visit:
+        session, typed = read(request), await _typed(request)
+        known = session
+        if session:
+            session = await self.services.renewals.current(session)
+        visit = Visit(request, self._language(request), self.services, session, typed)
+        visit.session_changed = session is not known
+        return visit
+
+    def _language(self, request: Request) -> Language:
+        """That of the address (`/ar/…`), or what the visitor's browser asks for."""
+        code = request.url.path.split("/")[1]
+        return self.languages.get(code) or language.choose(request.headers.get("accept-language", ""), self.languages)
+
     async def root(self, request: Request) -> Response:
         """To the home page in the visitor's language."""
         return RedirectResponse(f"/{self._language(request).code}", 302, {"vary": "accept-language"})
-
-    async def home(self, request: Request) -> Response:
-        return self._page(request, "home.html", figures=await self._figures())
-
-    async def docs(self, request: Request) -> Response:
-        return self._answer(request, self._docs[self._language(request).code], "text/html")
-
-    async def _figures(self) -> members_pb2.Statistics | None:
-        """The network in figures; None when members does not answer in time: the page comes without them."""
-        try:
-            return await self.members.GetStatistics(
-                members_pb2.GetStatisticsRequest(),
-                timeout=self.config.figures_seconds,
-                metadata=(("x-request-id", log.correlation_id()),),
-            )
-        except grpc.aio.AioRpcError as error:
-            _log.warning("figures", code=error.code().name)
-            return None
 
     # -- files -----------------------------------------------------------------------------------------------------
     async def static(self, request: Request) -> Response:
@@ -96,39 +108,42 @@ class Portal:
         return Response(found[0], headers={"cache-control": FOR_EVER}, media_type=found[1])
 
     async def document(self, request: Request) -> Response:
-        return self._answer(request, reference.document(request.url.path[1:]), "application/json")
+        return self._stranger(request).answer(reference.document(request.url.path[1:]), "application/json")
 
     # -- errors ----------------------------------------------------------------------------------------------------
     async def refused(self, request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        return self._page(request, "error.html", status)
+        """The page for what cannot be shown."""
+        visit = self._stranger(request)
+        if isinstance(error, SignInNeeded):
+            visit.session = None
+            return visit.finish(await account.ask_to_sign_in(visit))
+        if isinstance(error, HTTPException):
+            status, text = error.status_code, ""
+        elif isinstance(error, Refused):
+            status, text = error.status, error.text if error.status < 500 else ""
+        else:
+            status, text = 500, ""
+            _log.error("unexpected", exc_info=error)
+        response = visit.page("error.html", status, text=text, request_id=log.correlation_id())
+        for name, value in SECURITY.items():  # what ends in a 500 passes by `Around`
+            response.headers.setdefault(name, value)
+        return visit.finish(response)
 
-    # -- shared ----------------------------------------------------------------------------------------------------
-    def _language(self, request: Request) -> Language:
-        """That of the address (`/ar/…`), or what the visitor's browser asks for."""
-        code = request.url.path.split("/")[1]
-        return self.languages.get(code) or language.choose(request.headers.get("accept-language", ""), self.languages)
+    def _stranger(self, request: Request) -> Visit:
+        """The visit as far as it came."""
+        known: Visit | None = getattr(request.state, "visit", None)
+        return known or Visit(request, self._language(request), self.services, None)
 
-    def _page(self, request: Request, template: str, status: int = 200, **context: object) -> Response:
-        text = self._language(request).render(
-            template,
-            page=request.url.path.removeprefix(f"/{self._language(request).code}") if status == 200 else "",
-            status=status,
-            request_id=log.correlation_id(),
-            **context,
-        )
-        return self._answer(request, text, "text/html", status)
 
-    def _answer(self, request: Request, body: str | bytes, media_type: str, status: int = 200) -> Response:
-        """With an ETag; 304 when the visitor has it already. Weak, or compression on the way would remove it."""
-        contents = body.encode() if isinstance(body, str) else body
-        etag = f'W/"{hashlib.sha256(contents).hexdigest()[:20]}"'
-        headers = {"etag": etag, "cache-control": REVALIDATE, "vary": "accept-language"}
-        if status == 200 and etag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        if status != 200:
-            headers = {"cache-control": "no-store", **SECURITY}
-        return Response(contents, status, headers, media_type)
+async def _typed(request: Request) -> dict[str, list[Any]]:
+    """The fields of a form, files as they came."""
+    if request.method != "POST":
+        return {}
+    form = await request.form(max_files=1, max_fields=MOST_FIELDS)
+    typed: dict[str, list[Any]] = {}
+    for name, value in form.multi_items():
+        typed.setdefault(name, []).append(value if isinstance(value, UploadFile) else value.replace("\r\n", "\n"))
+    return typed
 
 
 class Around:
@@ -160,7 +175,7 @@ class Around:
             took = time.perf_counter() - began
             route = getattr(scope.get("route"), "path", "none")
             _seconds.labels(route, status).observe(took)
-            _log.info("page", route=route, status=status, ms=round(took * 1000, 1))
+            _log.info("page", route=route, method=scope["method"], status=status, ms=round(took * 1000, 1))
 
 
 async def _ready() -> dict[str, str]:
@@ -171,21 +186,22 @@ async def _ready() -> dict[str, str]:
 def application(config: Config) -> Starlette:
     """The portal as an ASGI application."""
     portal = Portal(config)
-    by_language: list[tuple[str, Callable[[Request], object]]] = [("", portal.home), ("/docs", portal.docs)]
-    return Starlette(
+    made = Starlette(
         routes=[
             *http.probe_routes(_ready),
             Route("/", portal.root),
-            Route("/docs", portal.docs),
+            Route("/docs", portal.endpoint(home.docs)),
             Route("/openapi.json", portal.document),
             Route("/asyncapi.json", portal.document),
             Route("/static/{path:path}", portal.static),
-            *(Route(f"/{code}{path}", page) for code in portal.languages for path, page in by_language),
+            *portal.routes(),
         ],
         middleware=[Middleware(Around)],
-        exception_handlers={HTTPException: portal.refused, Exception: portal.refused},
+        exception_handlers=dict.fromkeys((HTTPException, Refused, SignInNeeded, Exception), portal.refused),
         lifespan=portal.lifespan,
     )
+    made.state.portal = portal
+    return made
 
 
 async def _serve(config: Config) -> None:

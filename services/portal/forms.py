@@ -1,0 +1,161 @@
+"""Forms whose fields are named by their path in a request: `need.lines.0.quantity` is `need.lines[0].quantity`.
+
+So a page says which fields it has and nothing else: what is typed becomes the request by the contract's own types, and
+what a service refuses finds its field by the same name.
+"""
+
+import datetime
+import re
+import uuid
+import zoneinfo
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis import pb
+from services.portal.refusals import Refused
+
+M = TypeVar("M", bound=Message)
+ZONE = "Asia/Damascus"  # of times, unless the form has another
+_DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "01234567890123456789")
+_INTEGERS = (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64)
+Convert = Callable[[str], Any]
+
+
+class Form:
+    """What was typed, or else what stood there before; and what is wrong with it.
+
+    `sent`: is it to be acted upon? `status`: of the page that shows it. `translate`: a message's key to its text.
+    """
+
+    def __init__(self, typed: Mapping[str, Sequence[str]], *, sent: bool, translate: Callable[[str], str]) -> None:
+        self.typed, self.sent, self._translate = typed, sent, translate
+        self._filled: dict[str, list[str]] = {}
+        self.errors: dict[str, str] = {}
+        self.summary = ""
+        self.status = 200
+
+    # -- for templates ---------------------------------------------------------------------------------------------
+    def values(self, name: str) -> Sequence[str]:
+        return self.typed.get(name) or ([] if self.typed else self._filled.get(name, []))
+
+    def value(self, name: str, otherwise: str = "") -> str:
+        found = self.values(name)
+        return found[0] if found else otherwise
+
+    def rows(self, prefix: str, least: int = 1) -> range:
+        """Numbers of the repeated messages `prefix.0`, `prefix.1` that there are, `least` at least."""
+        return range(max(least, *(number + 1 for number in _numbers(prefix, self.typed or self._filled)), 0))
+
+    def request_id(self) -> str:
+        """For a hidden field: a form that is sent twice makes one thing."""
+        return self.value("request_id") or str(uuid.uuid4())
+
+    # -- for handlers ----------------------------------------------------------------------------------------------
+    def fill(self, prefix: str, message: Message, zone: str = ZONE) -> None:
+        """With what a resource has now."""
+        self._filled |= dict(_flat(prefix, message, zoneinfo.ZoneInfo(zone)))
+
+    def message(self, kind: type[M], zone: str = ZONE, **known: Any) -> M:
+        """The request that was typed, with the `known` fields set. Raises Refused for what a field cannot hold."""
+        wrong: dict[str, str] = {}
+        try:
+            local = zoneinfo.ZoneInfo(zone or ZONE)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+            local = zoneinfo.ZoneInfo(ZONE)  # the service refuses the zone itself
+        made = self._read(kind.DESCRIPTOR, "", local, wrong)
+        if wrong:
+            raise Refused(400, fields=wrong)
+        return kind(**{**made, **known})
+
+    def refuse(self, refused: Refused) -> None:
+        """Shows what a service says. Raises it again when it is not about what was typed and will not pass."""
+        if refused.status in (401, 404, 500, 501):
+            raise refused
+        self.errors = {_form_name(path): text for path, text in refused.fields.items()}
+        self.summary = self._translate("form.wrong") if self.errors else refused.text or self._translate("form.busy")
+        self.status = refused.status
+
+    def missing(self) -> list[str]:
+        """Errors of fields that the form does not show."""
+        return [f"{name}: {text}" for name, text in self.errors.items() if not self._shows(name)]
+
+    def _shows(self, name: str) -> bool:
+        return any(one == name or one.startswith(f"{name}.") for one in self.typed)
+
+    def _read(self, kind: Any, prefix: str, zone: zoneinfo.ZoneInfo, wrong: dict[str, str]) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for field in kind.fields:
+            name = prefix + field.name
+            if field.message_type and field.message_type.full_name != "google.protobuf.Timestamp":
+                if field.is_repeated:
+                    numbers = _numbers(name, self.typed)
+                    rows = [self._read(field.message_type, f"{name}.{number}.", zone, wrong) for number in numbers]
+                    if kept := [row for row in rows if row]:
+                        made[field.name] = kept
+                elif inner := self._read(field.message_type, f"{name}.", zone, wrong):
+                    made[field.name] = inner
+                continue
+            read: list[Any] = []
+            for text in self.typed.get(name, ()):
+                try:
+                    if text.strip():
+                        read.append(_value(field, text.strip(), zone))
+                except ValueError:
+                    wrong[name] = self._translate("form.number" if field.cpp_type in _INTEGERS else "form.value")
+            if read:
+                made[field.name] = read if field.is_repeated else read[0]
+        return made
+
+
+def _value(field: FieldDescriptor, text: str, zone: zoneinfo.ZoneInfo) -> Any:
+    """Raises ValueError."""
+    if field.cpp_type in _INTEGERS:
+        number = int(text.translate(_DIGITS))
+        if not -(2**31) <= number < 2**31:
+            raise ValueError(text)
+        return number
+    if field.enum_type:
+        return field.enum_type.values_by_name[text].number if text in field.enum_type.values_by_name else _raise(text)
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return True
+    if field.message_type:
+        local = datetime.datetime.fromisoformat(text.translate(_DIGITS))
+        return pb.timestamp(local.replace(tzinfo=zone).astimezone(datetime.UTC))
+    return text
+
+
+def _raise(text: str) -> Any:
+    raise ValueError(text)
+
+
+def _flat(prefix: str, message: Message, zone: zoneinfo.ZoneInfo) -> Iterator[tuple[str, list[str]]]:
+    for field, value in message.ListFields():
+        name = f"{prefix}.{field.name}"
+        if isinstance(value, Timestamp):
+            yield name, [pb.moment(value).astimezone(zone).strftime("%Y-%m-%dT%H:%M")]
+        elif field.message_type and field.is_repeated:
+            for number, one in enumerate(value):
+                yield from _flat(f"{name}.{number}", one, zone)
+        elif field.message_type:
+            yield from _flat(name, value, zone)
+        else:
+            yield name, [_text(field, one) for one in (value if field.is_repeated else [value])]
+
+
+def _text(field: FieldDescriptor, value: Any) -> str:
+    return field.enum_type.values_by_number[value].name if field.enum_type else str(value)
+
+
+def _numbers(prefix: str, names: Mapping[str, Any]) -> list[int]:
+    """Of `prefix.NUMBER.…`, ascending; at most a hundred."""
+    found = {match[1] for name in names if (match := re.match(re.escape(prefix) + r"\.(\d{1,2})\.", name))}
+    return sorted(map(int, found))
+
+
+def _form_name(path: str) -> str:
+    """`need.lines.0.quantity` for `need.lines[0].quantity`."""
+    return re.sub(r"\[(\d+)\]", r".\1", path)

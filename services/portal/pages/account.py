@@ -1,0 +1,178 @@
+"""Signing in and out, opening an account, applying to join."""
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+from google.protobuf.field_mask_pb2 import FieldMask
+from starlette.responses import Response
+from starlette.routing import Match, Route
+
+from services.portal import sessions
+from services.portal.refusals import Refused
+from services.portal.visit import Visit
+from wasl.members.v1 import members_pb2 as m
+
+
+# -- signing in ----------------------------------------------------------------------------------------------------
+async def sign_in(visit: Visit) -> Response:
+    """Leads to `next`, or to the desk; a form that was sent without a session is shown again with what it held."""
+    form = visit.form()
+    if form.sent:
+        try:
+            answer = await visit.call(visit.members.SignIn, form.message(m.SignInRequest))
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            visit.become(sessions.session_of(answer))
+            following, kept = _inside(form.value("next")), form.value("kept")
+            return await _again(visit, following, parse_qs(kept)) if kept else visit.to(following)
+    return visit.page("account/sign_in.html", form=form, following=form.value("next") or visit.query("next"), kept="")
+
+
+async def ask_to_sign_in(visit: Visit) -> Response:
+    """In place of a page for who is signed in. What a form held is kept on the page, never on the server."""
+    visit.become(None)
+    if not visit.sent:
+        query = f"?{visit.request.url.query}" if visit.request.url.query else ""
+        return visit.to("/sign-in", "notice.sign_in", next=visit.path + query)
+    kept = urlencode([(name, one) for name in visit.typed for one in visit.typed[name] if isinstance(one, str)])
+    page = visit.path if _endpoint(visit, visit.path, "GET") else _before(visit.path)
+    visit.typed = {}
+    return visit.page("account/sign_in.html", 401, form=visit.form(), following=page, kept=kept)
+
+
+def _before(path: str) -> str:
+    """The page whose button did not do its work: `/matches/1` of `/matches/1/accept`."""
+    return path.rpartition("/")[0]
+
+
+def _inside(following: str) -> str:
+    """A path of the portal; anything else is the desk."""
+    return following if following.startswith("/") and not following.startswith(("//", "/\\")) else "/desk"
+
+
+async def _again(visit: Visit, path: str, kept: dict[str, list[str]]) -> Response:
+    """The page at `path` as if it was just opened, with what its form held."""
+    page = _endpoint(visit, path, "GET")
+    if page is None:
+        return visit.to("/desk")
+    endpoint, arguments = page
+    visit.request.scope["path_params"] = arguments
+    visit.path, visit.sent = path.partition("?")[0], False
+    visit.typed = {name: values for name, values in kept.items() if name != "csrf"}
+    response: Response = await endpoint(visit)
+    return response
+
+
+def _endpoint(visit: Visit, path: str, method: str) -> tuple[Any, dict[str, Any]] | None:
+    """The page's function and its arguments."""
+    scope = {**visit.request.scope, "path": visit.url(path.partition("?")[0]), "method": method, "path_params": {}}
+    routes: Iterable[Any] = visit.request.app.routes
+    for route in routes:
+        match, found = route.matches(scope)
+        if match is Match.FULL and isinstance(route, Route) and hasattr(route.endpoint, "page"):
+            return route.endpoint.page, found["path_params"]
+    return None
+
+
+async def sign_out(visit: Visit) -> Response:
+    """Ends the session."""
+    if visit.session:
+        await visit.call(visit.members.SignOut, m.SignOutRequest(refresh_token=visit.session.refresh_token))
+    visit.become(None)
+    return visit.to("", "notice.signed_out")
+
+
+async def sign_up(visit: Visit) -> Response:
+    """Opens an account, signs in, and goes on to the application."""
+    form = visit.form()
+    if form.sent:
+        request = form.message(m.CreateAccountRequest)
+        try:
+            await visit.call(visit.members.CreateAccount, request)
+            known = m.SignInRequest(email=request.account.email, password=request.account.password)
+            answer = await visit.call(visit.members.SignIn, known)
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            visit.become(sessions.session_of(answer))
+            return visit.to("/apply")
+    return visit.page("account/sign_up.html", form=form)
+
+
+# -- applying ------------------------------------------------------------------------------------------------------
+async def apply(visit: Visit) -> Response:
+    """Begins an application, for oneself or for an organization: saved as a draft, or handed in at once."""
+    visit.signed_in()
+    form, kind = visit.form(), "organization" if visit.query("for") == "organization" else "person"
+    if form.sent:
+        try:
+            made = await visit.call(visit.members.CreateApplication, form.message(m.CreateApplicationRequest))
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            return await _submitted(visit, made) if form.value("submit") else _saved(visit, made)
+    return visit.page("account/apply.html", form=form, kind=kind, application=None, **_choices(visit))
+
+
+async def change_application(visit: Visit) -> Response:
+    """Changes a draft, and hands it in when asked to."""
+    visit.signed_in()
+    application = await _application(visit)
+    kind = application.WhichOneof("applicant") or "person"
+    form = visit.form()
+    form.fill("application", application)
+    if form.sent:
+        mask = FieldMask(paths=[kind, "statement"])
+        try:
+            request = form.message(m.UpdateApplicationRequest, update_mask=mask)
+            request.application.application_id = application.application_id
+            changed = await visit.call(visit.members.UpdateApplication, request)
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            return await _submitted(visit, changed) if form.value("submit") else _saved(visit, changed)
+    return visit.page("account/apply.html", form=form, kind=kind, application=application, **_choices(visit))
+
+
+async def application(visit: Visit) -> Response:
+    """One application, with where it stands."""
+    visit.signed_in()
+    return visit.page("account/application.html", application=await _application(visit))
+
+
+async def withdraw_application(visit: Visit) -> Response:
+    request = m.WithdrawApplicationRequest(application_id=visit.argument("application_id"))
+    await visit.call(visit.members.WithdrawApplication, request)
+    return visit.to(f"/applications/{request.application_id}", "notice.withdrawn")
+
+
+def _choices(visit: Visit) -> dict[str, Any]:
+    return {"occupations": visit.language.words(m.PersonProfile.Occupation)}
+
+
+async def _application(visit: Visit) -> m.Application:
+    request = m.GetApplicationRequest(application_id=visit.argument("application_id"))
+    return await visit.call(visit.members.GetApplication, request)
+
+
+def _saved(visit: Visit, application: m.Application) -> Response:
+    return visit.to(f"/applications/{application.application_id}", "notice.saved")
+
+
+async def _submitted(visit: Visit, application: m.Application) -> Response:
+    request = m.SubmitApplicationRequest(application_id=application.application_id, etag=application.etag)
+    await visit.call(visit.members.SubmitApplication, request)
+    return visit.to(f"/applications/{application.application_id}", "notice.submitted")
+
+
+PAGES = [
+    ("/sign-in", sign_in, "GET POST"),
+    ("/sign-out", sign_out, "POST"),
+    ("/sign-up", sign_up, "GET POST"),
+    ("/apply", apply, "GET POST"),
+    ("/applications/{application_id}", application, "GET"),
+    ("/applications/{application_id}/change", change_application, "GET POST"),
+    ("/applications/{application_id}/withdraw", withdraw_application, "POST"),
+]
