@@ -83,8 +83,10 @@ class Renewals:
 
     async def current(self, session: Session) -> Session | None:
         """The session with tokens that are good; None when it has ended. Raises what `renew` raises."""
-        if session.ends - EARLY_SECONDS > time.time():
-            return session
+        return session if session.ends - EARLY_SECONDS > time.time() else await self.renewed(session)
+
+    async def renewed(self, session: Session) -> Session | None:
+        """The session with new tokens, which know the account's present roles; else as `current`."""
         now = time.monotonic()
         for token in [token for token, (until, _) in self._known.items() if until < now]:
             del self._known[token]

@@ -73,7 +73,25 @@ class Visit:
 
     # -- the services ----------------------------------------------------------------------------------------------
     async def call(self, method: Callable[..., Awaitable[R]], request: Message, seconds: float = 0) -> R:
-        """What a service answers, in the visitor's name and language. Raises Refused, SignInNeeded."""
+        """What a service answers, in the visitor's name and language. Raises Refused, SignInNeeded.
+
+        Who has got a role since signing in need not sign in again: the tokens are renewed, and the call made once more.
+        """
+        try:
+            return await self._call(method, request, seconds)
+        except Refused as refused:
+            if refused.reason != "ROLE_MISSING" or not await self._has_got_a_role():
+                raise
+            return await self._call(method, request, seconds)
+
+    async def _has_got_a_role(self) -> bool:
+        before = self.session
+        if before is None or self.session_changed:
+            return False
+        self.become(await self.services.renewals.renewed(before))
+        return self.session is not None and self.session.roles != before.roles
+
+    async def _call(self, method: Callable[..., Awaitable[R]], request: Message, seconds: float) -> R:
         metadata = [("x-request-id", log.correlation_id()), ("x-wasl-language", self.language.code)]
         if self.session:
             metadata.append(("authorization", f"Bearer {self.session.access_token}"))

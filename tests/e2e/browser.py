@@ -1,0 +1,102 @@
+"""A real Chromium before the portal of a running stack, and somebody who uses it."""
+
+import pathlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from services.portal import language
+
+ROOT = pathlib.Path(__file__).parents[2]
+AXE = ROOT / "node_modules/axe-core/axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+SIZES = {"small": (360, 740), "large": (1280, 900)}
+LANGUAGES = language.load({"asset": str})
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's own; as root it runs without its sandbox."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Person:
+    """Somebody with a browser of his or her own, in one language, with or without JavaScript."""
+
+    def __init__(self, browser: Browser, url: str, code: str, *, scripts: bool = True, size: str = "large") -> None:
+        width, height = SIZES[size]
+        context = browser.new_context(
+            base_url=url,
+            java_script_enabled=scripts,
+            viewport={"width": width, "height": height},
+            locale={"ar": "ar-SY", "en": "en-GB"}[code],
+        )
+        self.code, self.page = code, context.new_page()
+        self.page.set_default_timeout(10_000)
+        self.complaints: list[str] = []
+        self.page.on("console", lambda told: told.type == "error" and self.complaints.append(told.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def word(self, key: str, **values: Any) -> str:
+        """What the catalogue says."""
+        return str(LANGUAGES[self.code].gettext(key)) % values
+
+    def go(self, path: str) -> Page:
+        self.page.goto(f"/{self.code}{path}")
+        return self.page
+
+    def fill(self, **fields: str) -> None:
+        """Fields by their name, `__` for a dot."""
+        for name, value in fields.items():
+            field = self.page.locator(f'[name="{name.replace("__", ".")}"]').first
+            kind = field.evaluate("it => it.tagName + (it.type || '')")
+            if kind.startswith("SELECT"):
+                field.select_option(value)
+            elif kind.endswith("checkbox"):
+                field.check()
+            else:
+                field.fill(value)
+
+    def press(self, key: str) -> None:
+        """The first button, or else link, with these words."""
+        word = self.word(key)
+        button = self.page.get_by_role("button", name=word, exact=True)
+        (button if button.count() else self.page.get_by_role("link", name=word, exact=True)).first.click()
+
+    def sees(self, text: str) -> bool:
+        """Are these words on the page?"""
+        said = re.sub(r"\s+", " ", self.page.locator("body").inner_text())
+        return text in said
+
+    def says(self, key: str) -> bool:
+        return self.sees(self.word(key))
+
+    def sign_up(self, email: str, password: str) -> None:
+        self.go("/sign-up")
+        self.fill(account__email=email, account__password=password)
+        self.press("sign_up.do")
+
+    def sign_out(self) -> None:
+        self.press("nav.sign_out")
+
+    def sign_in(self, email: str, password: str) -> None:
+        self.go("/sign-in")
+        self.fill(email=email, password=password)
+        self.press("sign_in.do")
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds against WCAG 2.2 A and AA. The page's own policy stays: axe comes by the debugger."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("rules => axe.run({runOnly: rules})", RULES)
+    return [f"{one['id']}: {one['nodes'][0]['html'][:160]}" for one in found["violations"]]
+
+
+def scrolls_sideways(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
