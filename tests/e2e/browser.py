@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from services.portal import language
 
@@ -40,8 +40,12 @@ class Person:
         self.code, self.page = code, context.new_page()
         self.page.set_default_timeout(10_000)
         self.complaints: list[str] = []
-        self.page.on("console", lambda told: told.type == "error" and self.complaints.append(told.text))
+        self.page.on("console", self._told)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _told(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
 
     def word(self, key: str, **values: Any) -> str:
         """What the catalogue says."""

@@ -158,7 +158,7 @@ def test_the_catalogues_have_each_message_that_pages_use_and_no_other() -> None:
                 catalogue = read_po(file, abort_invalid=True)
             for message in catalogue:
                 if message.id:
-                    key = message.id[0] if message.pluralizable else message.id
+                    key = str(message.id[0] if message.pluralizable else message.id)
                     assert key not in messages, f"{path}: {key} is there twice"
                     messages[key] = message
         assert set(messages) == used, code
