@@ -72,15 +72,17 @@ class Language:
             "day": self.day,
             "hour": self.hour,
             "moment": self.moment,
+            "digits": self.digits,
             "quantity": self.quantity,
         }
         self.templates.globals |= {"language": self, **shared}
 
     def number(self, value: float) -> str:
         """In the numerals and grouping of the locale: ١٬٢٣٤ in Syria. (Babel knows the signs, not the digits.)"""
-        return self._digits(format_decimal(value, locale=self.locale, numbering_system="default"))
+        return self.digits(format_decimal(value, locale=self.locale, numbering_system="default"))
 
-    def _digits(self, text: str) -> str:
+    def digits(self, text: str) -> str:
+        """The text in the numerals of the locale."""
         return text.translate(DIGITS.get(self.locale.default_numbering_system, {}))
 
     # -- what people wrote -----------------------------------------------------------------------------------------
@@ -141,14 +143,14 @@ class Language:
     # -- times -----------------------------------------------------------------------------------------------------
     def day(self, time: Timestamp, zone: str = ZONE) -> str:
         """`15 January 2027`."""
-        return self._digits(format_date(_local(time, zone), "long", self.locale))
+        return self.digits(format_date(_local(time, zone), "long", self.locale))
 
     def hour(self, time: Timestamp, zone: str = ZONE) -> str:
-        return self._digits(format_time(_local(time, zone), "short", locale=self.locale))
+        return self.digits(format_time(_local(time, zone), "short", locale=self.locale))
 
     def moment(self, time: Timestamp, zone: str = ZONE) -> str:
         """Day and hour."""
-        return self._digits(format_datetime(_local(time, zone), "medium", locale=self.locale))
+        return self.digits(format_datetime(_local(time, zone), "medium", locale=self.locale))
 
     def render(self, template: str, **context: Any) -> str:
         return self.templates.get_template(template).render(context)
