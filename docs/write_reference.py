@@ -2,17 +2,21 @@
 
 settings.md from the Structs in chassis/settings.py and the config.py files (name, type, default, the comment beside
 it) and from deploy/envoy/render.py; errors.md from the error classes and deploy/envoy/*.toml; rpcs.md and events.md
-from the descriptors and the workers. What lacks its comment or docstring raises Undocumented, which names the place.
+from the descriptors and the workers; pages.md from the portal's functions. What lacks its comment or docstring raises
+Undocumented, which names the place.
 """
 
 import ast
+import functools
 import importlib
 import inspect
 import pathlib
 import re
 import sys
+import textwrap
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "gen"), str(ROOT / "proto/tools"), str(ROOT / "deploy/envoy")]
@@ -23,6 +27,7 @@ from contract import Contract  # noqa: E402
 from google.rpc import code_pb2  # noqa: E402
 
 from chassis import errors, validation, worker  # noqa: E402
+from services.portal.pages import PAGES  # noqa: E402
 
 HTTP = {
     3: 400,
@@ -195,18 +200,66 @@ def events(contract: Contract) -> str:
     )
 
 
+# -- pages ---------------------------------------------------------------------------------------------------------
+def calls(page: Callable[..., object], rpcs: set[str], bound: tuple[Any, ...] = ()) -> set[str]:
+    """The RPCs that a page's function names, and those of the portal's functions that it calls.
+
+    `bound` is what a partial gave it: a page that serves two nouns or several verbs says `side.rpc(visit, "Get")` or
+    f"{verb}Match".
+    """
+    if isinstance(page, functools.partial):
+        return calls(page.func, rpcs, page.args)
+    found = set()
+    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(page)))):
+        match node:
+            case ast.Attribute(attr=name) if name in rpcs:
+                found.add(name)
+            case ast.Call(func=ast.Attribute(attr="rpc"), args=[_, *words]):
+                verb, ending = [*(str(word.value) for word in words if isinstance(word, ast.Constant)), ""][:2]
+                found.add(f"{verb}{bound[0].noun.title()}{ending}")
+            case ast.JoinedStr(values=[ast.FormattedValue(), ast.Constant(value=str(noun))]) if bound:
+                found |= {f"{bound[0]}{noun}"} & rpcs
+            case ast.Call(func=ast.Name(id=name)):
+                called = inspect.unwrap(page).__globals__.get(name)
+                if inspect.iscoroutinefunction(called) and called.__module__.startswith("services.portal"):
+                    found |= calls(called, rpcs, bound)
+    return found
+
+
+def pages(contract: Contract) -> str:
+    rpcs = {method.name for method in contract.methods()}
+    rows = []
+    for path, page, methods in PAGES:
+        function = page.func if isinstance(page, functools.partial) else page
+        called = ", ".join(f"`{name}`" for name in sorted(calls(page, rpcs))) or "none"
+        rows.append((f"`{path or '/'}`", methods, summary(function), called))
+    return f"""# Pages
+
+What the portal shows, at `/ar` and `/en`. A page whose methods are POST alone is what a button does; it leads back to
+a page. Who may see what, the RPCs decide: [RPCs](rpcs.md).
+
+{table("page", "methods", "what it is", "RPCs", rows=rows)}
+"""
+
+
+def summary(function: Callable[..., object]) -> str:
+    """The first line of its docstring, or else its name in words."""
+    return (inspect.getdoc(function) or function.__name__.replace("_", " ").capitalize() + ".").split("\n")[0]
+
+
 def render_all() -> dict[str, str]:
     """{file name: contents}. Raises Undocumented."""
     ours = sorted(str(path.relative_to(generate.PROTO)) for path in generate.PROTO.rglob("*.proto"))
     contract = Contract(generate.descriptors(*ours))
-    pages = {
+    written = {
         "settings.md": settings(),
         "errors.md": error_reference(),
         "rpcs.md": rpcs(contract),
         "events.md": events(contract),
+        "pages.md": pages(contract),
     }
     head = "<!-- Written by docs/write_reference.py: change the code or the contract, then run it. -->\n"
-    return {name: f"{head}{page}\n" for name, page in pages.items()}
+    return {name: f"{head}{page}\n" for name, page in written.items()}
 
 
 if __name__ == "__main__":

@@ -143,6 +143,7 @@ async def application(visit: Visit) -> Response:
 
 
 async def withdraw_application(visit: Visit) -> Response:
+    """Takes one's own application back before it is decided."""
     request = m.WithdrawApplicationRequest(application_id=visit.argument("application_id"))
     await visit.call(visit.members.WithdrawApplication, request)
     return visit.to(f"/applications/{request.application_id}", "notice.withdrawn")

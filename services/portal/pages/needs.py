@@ -161,11 +161,13 @@ async def _published(side: _Side, visit: Visit, posting: Any) -> None:
 
 
 async def publish(side: _Side, visit: Visit) -> Response:
+    """Shows a draft to all members."""
     await _published(side, visit, await _posting(side, visit))
     return visit.to(f"{side.path}/{visit.argument('posting_id')}", "notice.published")
 
 
 async def close(side: _Side, visit: Visit) -> Response:
+    """Ends one before its time."""
     named = {f"{side.noun}_id": visit.argument("posting_id")}
     await visit.call(side.rpc(visit, "Close"), visit.form().message(side.kind("Close"), **named))
     return visit.to(f"{side.path}/{visit.argument('posting_id')}", "notice.closed")
