@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -118,12 +119,7 @@ def everything(sample: Sample, folder: pathlib.Path) -> None:
                     sample.sign_in(person, role)
                     for pattern in patterns:
                         if path := sample.path(pattern):
-                            name = "-".join(
-                                filter(
-                                    None,
-                                    [role, pattern.strip("/").translate(str.maketrans("/?={}", "-----")) or "home"],
-                                )
-                            )
+                            name = re.sub(r"\W+", "-", f"{role or 'visitor'}{pattern}").strip("-")
                             _shoot(person.go(path), folder / f"{name}.{code}.{size}.png", whole=True)
                     person.page.context.close()
 
