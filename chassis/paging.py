@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -37,16 +38,37 @@ async def page(
     page_size: int,
     page_token: str,
     newest_first: bool = False,
+    by: str = "",
 ) -> Page[S]:
-    """The documents that match `query`, by ascending or descending id. Raises BadPageToken."""
+    """The documents that match `query`, by ascending or descending id; `by` is a time that goes before the id.
+
+    Raises BadPageToken.
+    """
     size = min(page_size or DEFAULT, LARGEST)
-    after = {"_id": {"$lt" if newest_first else "$gt": unseal(page_token)}} if page_token else {}
-    found = collection.find({"$and": [query, after]}).sort("_id", -1 if newest_first else 1).limit(size + 1)
+    after = _after(page_token, by, "$lt" if newest_first else "$gt") if page_token else {}
+    order = [(name, -1 if newest_first else 1) for name in (by, "_id") if name]
+    found = collection.find({"$and": [query, after]}).sort(order).limit(size + 1)
     documents = await found.to_list(None)
-    token = seal(documents[size - 1]["_id"]) if len(documents) > size else ""
+    token = seal(_place(documents[size - 1], by)) if len(documents) > size else ""
     whole = not page_token and len(documents) <= size  # then nothing can have come between page and count
     total = len(documents) if whole else await collection.count_documents(query)
     return Page([from_document(kind, document) for document in documents[:size]], token, total)
+
+
+def _place(document: Mapping[str, Any], by: str) -> str:
+    return f"{document[by].isoformat()} {document['_id']}" if by else document["_id"]
+
+
+def _after(page_token: str, by: str, follows: str) -> dict[str, Any]:
+    """What comes behind the place that the token names. Raises BadPageToken."""
+    if not by:
+        return {"_id": {follows: unseal(page_token)}}
+    time, _, last = unseal(page_token).partition(" ")
+    try:
+        at = datetime.fromisoformat(time)
+    except ValueError as error:
+        raise BadPageToken from error
+    return {"$or": [{by: {follows: at}}, {by: at, "_id": {follows: last}}]}
 
 
 def seal(last: str) -> str:

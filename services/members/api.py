@@ -162,6 +162,9 @@ class Members(members_pb2_grpc.MembersServiceServicer):
     async def GetStatistics(self, request: m.GetStatisticsRequest, context: Any) -> m.Statistics:
         return await self._app.read(directory.get_statistics, m.Statistics, request)
 
+    async def GetGrowth(self, request: m.GetGrowthRequest, context: Any) -> m.Growth:
+        return await self._app.read(directory.get_growth, m.Growth, request)
+
 
 async def _public_keys(app: App) -> list[dict[str, str]]:
     """Raises Unavailable while there is none: nobody may remember an empty set."""

@@ -396,3 +396,23 @@ class Statistics(Struct, frozen=True, kw_only=True):
     organization_count: int
     governorate_count: int
     open_application_count: int
+
+
+class Month(Struct, frozen=True, kw_only=True):
+    """How many joined in the month that begins at `start_time`."""
+
+    start_time: datetime
+    people_count: int
+    organization_count: int
+
+
+class Growth(Struct, frozen=True, kw_only=True):
+    """`months` follow each other without a gap."""
+
+    months: tuple[Month, ...]
+
+
+def last_months(count: int, *, until: datetime) -> list[datetime]:
+    """The beginnings of `count` months, that of `until` last."""
+    last = until.year * 12 + until.month - 1
+    return [datetime(at // 12, at % 12 + 1, 1, tzinfo=until.tzinfo) for at in range(last - count + 1, last + 1)]

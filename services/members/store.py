@@ -1,6 +1,6 @@
 """Every query, index and collection name of the members service; the only file of it that knows MongoDB."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,8 @@ from services.members.model import (
     ApplicationNotFound,
     ApplicationState,
     EmailTaken,
+    Growth,
+    Month,
     Organization,
     OrganizationNotFound,
     Person,
@@ -43,7 +45,11 @@ async def migrate(db: Any) -> None:
     await db.applications.create_index([("account_id", 1), ("_id", -1)])
     await db.applications.create_index([("state", 1), ("_id", -1)])
     await db.people.create_index("account_id", unique=True)
+    await db.applications.create_index([("state", 1), ("submit_time", 1), ("_id", 1)])
+    await db.people.create_index("join_time")
+    await db.organizations.create_index("join_time")
     await db.organizations.create_index([("profile.place_code", 1), ("_id", 1)])
+    await db.organizations.create_index([("profile.type_code", 1), ("_id", 1)])
     await db.affiliations.create_index([("person_id", 1), ("_id", 1)])
     await db.affiliations.create_index([("organization_id", 1), ("_id", 1)])
     await db.affiliations.create_index([("organization_id", 1), ("account_id", 1)])
@@ -123,22 +129,27 @@ async def list_applications(
     everybody: bool,
     account_id: str,
     state: str | None,
+    undecided: bool,
     page_size: int,
     page_token: str,
 ) -> Page[Application]:
-    """Newest first: those of the account `own`, and with `everybody` all others that are no drafts."""
+    """Newest first: those of the account `own`, and with `everybody` all others that are no drafts.
+
+    `undecided`: only those that wait for a decision, and the first who handed in comes first.
+    """
     seen: dict[str, Any] = {"account_id": own}
     if everybody:
         seen = {"$or": [seen, {"state": {"$ne": ApplicationState.DRAFT}}]}
     chosen = {name: value for name, value in (("account_id", account_id), ("state", state)) if value}
-    query = {"$and": [seen, chosen]}
+    waiting = {"state": {"$in": list(UNDECIDED)}} if undecided else {}
     return await page(
         tx.db.applications,
-        query,
+        {"$and": [seen, chosen, waiting]},
         Application,
         page_size=page_size,
         page_token=page_token,
-        newest_first=True,
+        newest_first=not undecided,
+        by="submit_time" if undecided else "",
     )
 
 
@@ -147,9 +158,13 @@ async def list_people(tx: Tx, *, page_size: int, page_token: str) -> Page[Person
     return await page(tx.db.people, {}, Person, page_size=page_size, page_token=page_token)
 
 
-async def list_organizations(tx: Tx, *, page_size: int, page_token: str, place_code: str) -> Page[Organization]:
+async def list_organizations(
+    tx: Tx, *, page_size: int, page_token: str, place_code: str, type_code: str
+) -> Page[Organization]:
     """`place_code`: a governorate holds its districts."""
-    query = {"profile.place_code": {"$regex": f"^{place_code}"}} if place_code else {}
+    query: dict[str, Any] = {"profile.place_code": {"$regex": f"^{place_code}"}} if place_code else {}
+    if type_code:
+        query["profile.type_code"] = type_code
     return await page(
         tx.db.organizations,
         query,
@@ -189,3 +204,22 @@ async def count_network(tx: Tx) -> Statistics:
         governorate_count=len({code[:4] for code in seats if code}),
         open_application_count=await tx.db.applications.count_documents({"state": {"$in": list(UNDECIDED)}}),
     )
+
+
+async def count_growth(tx: Tx, starts: Sequence[datetime]) -> Growth:
+    """Who joined in each month that begins at one of `starts`."""
+    people = await _count_months(tx.db.people, starts[0])
+    organizations = await _count_months(tx.db.organizations, starts[0])
+    months = (
+        Month(start_time=start, people_count=people.get(start, 0), organization_count=organizations.get(start, 0))
+        for start in starts
+    )
+    return Growth(months=tuple(months))
+
+
+async def _count_months(collection: Any, since: datetime) -> dict[datetime, int]:
+    month = {"$dateTrunc": {"date": "$join_time", "unit": "month"}}
+    counted = collection.aggregate(
+        [{"$match": {"join_time": {"$gte": since}}}, {"$group": {"_id": month, "count": {"$sum": 1}}}]
+    )
+    return {found["_id"]: found["count"] async for found in counted}

@@ -15,7 +15,7 @@ from typing import Any
 
 import jinja2
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_time
+from babel.dates import format_date, format_datetime, format_skeleton, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -73,6 +73,7 @@ class Language:
             "word": self.word,
             "day": self.day,
             "hour": self.hour,
+            "month": self.month,
             "moment": self.moment,
             "digits": self.digits,
             "quantity": self.quantity,
@@ -152,6 +153,10 @@ class Language:
 
     def hour(self, time: Timestamp, zone: str = ZONE) -> str:
         return self.digits(format_time(_local(time, zone), "short", locale=self.locale))
+
+    def month(self, time: Timestamp, zone: str = ZONE) -> str:
+        """`January 2027`."""
+        return self.digits(format_skeleton("yMMMM", _local(time, zone), locale=self.locale))
 
     def moment(self, time: Timestamp, zone: str = ZONE) -> str:
         """Day and hour."""

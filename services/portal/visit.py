@@ -4,7 +4,7 @@ import asyncio
 import datetime
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -25,6 +25,7 @@ from services.portal.sessions import Session
 REVALIDATE = "no-cache"  # keep it, but ask with its ETag whether it is still the same
 CSRF, NOTICE = "wasl_csrf", "wasl_notice"
 R = TypeVar("R", bound=Message)
+T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
@@ -77,19 +78,19 @@ class Visit:
 
         Who has got a role since signing in need not sign in again: the tokens are renewed, and the call made once more.
         """
+        used = self.session
         try:
             return await self._call(method, request, seconds)
         except Refused as refused:
-            if refused.reason != "ROLE_MISSING" or not await self._has_got_a_role():
+            if refused.reason != "ROLE_MISSING" or used is None or not await self._has_got_a_role(used):
                 raise
             return await self._call(method, request, seconds)
 
-    async def _has_got_a_role(self) -> bool:
-        before = self.session
-        if before is None or self.session_changed:
-            return False
-        self.become(await self.services.renewals.renewed(before))
-        return self.session is not None and self.session.roles != before.roles
+    async def _has_got_a_role(self, used: Session) -> bool:
+        """Since `used` was given out; of several calls at once each learns it."""
+        if self.session is used and not self.session_changed:
+            self.become(await self.services.renewals.renewed(used))
+        return self.session is not None and self.session.roles != used.roles
 
     async def _call(self, method: Callable[..., Awaitable[R]], request: Message, seconds: float) -> R:
         metadata = [("x-request-id", log.correlation_id()), ("x-wasl-language", self.language.code)]
@@ -105,8 +106,12 @@ class Visit:
 
     async def part(self, method: Callable[..., Awaitable[R]], request: Message) -> R | None:
         """For a part of a page that it can come without: None when its service does not answer in time."""
+        return await self.unless_away(self.call(method, request, self.services.config.part_seconds))
+
+    async def unless_away(self, asked: Awaitable[T]) -> T | None:
+        """The same for a part that takes several calls."""
         try:
-            return await self.call(method, request, self.services.config.part_seconds)
+            return await asked
         except Refused as refused:
             if not refused.passing and refused.status < 500:
                 raise
@@ -116,6 +121,20 @@ class Visit:
     async def parts(self, *calls: tuple[Callable[..., Awaitable[Any]], Message]) -> list[Any]:
         """Several at once."""
         return list(await asyncio.gather(*(self.part(method, request) for method, request in calls)))
+
+    async def each(self, method: Callable[..., Awaitable[R]], requests: Mapping[str, Message]) -> dict[str, R]:
+        """Answers by the keys of their requests, without what is not there (any more). Raises as `call`."""
+
+        async def one(request: Message) -> R | None:
+            try:
+                return await self.call(method, request)
+            except Refused as refused:
+                if refused.status != 404:
+                    raise
+                return None
+
+        found = await asyncio.gather(*map(one, requests.values()))
+        return {key: answer for key, answer in zip(requests, found, strict=True) if answer is not None}
 
     # -- answers ---------------------------------------------------------------------------------------------------
     def page(self, template: str, status: int = 200, form: Form | None = None, **context: Any) -> Response:

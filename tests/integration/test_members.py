@@ -94,6 +94,57 @@ async def test_an_organization_joins_and_everybody_sees_it(members: Members, coo
     assert after.governorate_count >= 1
 
 
+async def test_organizations_are_found_by_their_type(members: Members, coordinator: Who) -> None:
+    university = await members.approved(coordinator, organization={**SCHOOL, "type_code": "431"})
+    school = await members.approved(coordinator, organization=SCHOOL)
+    listed = await members("ListOrganizations", type_code="431", place_code="SY02", page_size=200)
+    found = [one.organization_id for one in listed.organizations]
+    assert (university.member_id in found, school.member_id in found) == (True, False)
+    refused = await refusal(members("ListOrganizations", type_code="999"))
+    assert refused.violations == {"type_code": "STRING_IN"}
+
+
+async def test_the_undecided_come_in_the_order_in_which_they_were_handed_in(members: Members, coordinator: Who) -> None:
+    amal = await members.account()
+    mine: dict[str, Any] = {"undecided": True, "account_id": amal.account_id, "page_size": 1}
+    first, second, third, decided, _ = [await members.draft(amal) for _ in range(5)]
+    for draft in (third, decided, first, second):
+        await members("SubmitApplication", by=amal, **id_of(draft))
+    await members("ReviewApplication", by=coordinator, **id_of(first))
+    await members("RejectApplication", by=coordinator, **id_of(decided), reject_reason=REASON)
+    for by in (amal, coordinator):
+        found: list[str] = []
+        token = ""
+        while not found or token:
+            page = await members("ListApplications", by=by, **mine, page_token=token)
+            assert page.total_size == 3
+            found += [one.application_id for one in page.applications]
+            token = page.next_page_token
+        assert found == [one.application_id for one in (third, first, second)]
+    elsewhere = await members("ListApplications", by=amal, account_id=amal.account_id, page_size=1)
+    refused = await refusal(members("ListApplications", by=amal, **mine, page_token=elsewhere.next_page_token))
+    assert refused.violations == {"page_token": "BAD_PAGE_TOKEN"}
+
+
+async def test_growth_is_counted_by_the_month_of_joining(members: Members, coordinator: Who) -> None:
+    before = await members("GetGrowth", by=coordinator, months=3)
+    now = datetime.now(UTC)
+    long_ago = (now.replace(day=1) - timedelta(days=1)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    for joined in (long_ago, long_ago - timedelta(milliseconds=1)):
+        approved = await members.approved(coordinator)
+        await members.db.people.update_one({"_id": approved.member_id}, {"$set": {"join_time": joined}})
+    await members.approved(coordinator, organization=SCHOOL)
+    after = await members("GetGrowth", by=coordinator, months=3)
+    more = [
+        (new.people_count - old.people_count, new.organization_count - old.organization_count)
+        for old, new in zip(before.months, after.months, strict=True)
+    ]
+    assert more == [(1, 0), (1, 0), (0, 1)]
+    assert after.months[1].start_time.ToDatetime(tzinfo=UTC) == long_ago
+    assert len((await members("GetGrowth", by=coordinator)).months) == 12
+    assert (await refusal(members("GetGrowth", by=coordinator, months=61))).violations
+
+
 async def test_a_rejected_applicant_reads_why_and_others_do_not(members: Members, coordinator: Who) -> None:
     amal = await members.account()
     submitted = await members.submitted(amal)

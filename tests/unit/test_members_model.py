@@ -170,3 +170,9 @@ def test_a_role_is_held_once_and_nobody_takes_one_from_himself() -> None:
     assert curator.without_role("curator", by=COORDINATOR).roles == ()
     with pytest.raises(model.OwnRole):
         curator.without_role("curator", by=OWNER)
+
+
+def test_months_follow_each_other_over_the_turn_of_the_year() -> None:
+    starts = model.last_months(3, until=datetime(2027, 1, 31, 23, tzinfo=UTC))
+    assert [start.isoformat()[:10] for start in starts] == ["2026-11-01", "2026-12-01", "2027-01-01"]
+    assert {start.tzinfo for start in starts} == {UTC}

@@ -38,6 +38,8 @@ RESOURCES: list[tuple[type[Message], type[msgspec.Struct]]] = [
     (members_pb2.Person, members.Person),
     (members_pb2.Organization, members.Organization),
     (members_pb2.Statistics, members.Statistics),
+    (members_pb2.Growth, members.Growth),
+    (members_pb2.Growth.Month, members.Month),
     (affiliations_pb2.Affiliation, members.Affiliation),
     (events_pb2.AffiliationSummary, members.Affiliation),
     (matching_pb2.Participant, participants.Participant),

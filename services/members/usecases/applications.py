@@ -56,7 +56,14 @@ async def get_application(tx: Tx, *, application_id: str, by: Caller) -> Applica
 
 
 async def list_applications(
-    tx: Tx, *, page_size: int, page_token: str, by: Caller, account_id: str, state: str | None = None
+    tx: Tx,
+    *,
+    page_size: int,
+    page_token: str,
+    by: Caller,
+    account_id: str,
+    undecided: bool,
+    state: str | None = None,
 ) -> Page[Application]:
     """One's own; for coordinators also everybody's that are handed in."""
     return await store.list_applications(
@@ -65,6 +72,7 @@ async def list_applications(
         everybody=COORDINATOR in by.roles,
         account_id=account_id,
         state=state,
+        undecided=undecided,
         page_size=page_size,
         page_token=page_token,
     )

@@ -12,13 +12,17 @@ from chassis.tx import Tx
 from participants.model import lets_act
 from services.members import store
 from services.members.model import (
+    Growth,
     Organization,
     Person,
     Statistics,
     check_owner,
+    last_months,
 )
 from wasl.members.v1 import events_pb2
 from wasl.type.v1 import localized_text_pb2
+
+YEAR = 12  # months that a caller gets who names no number
 
 
 async def get_person(tx: Tx, *, person_id: str) -> Person:
@@ -47,9 +51,13 @@ async def get_organization(tx: Tx, *, organization_id: str) -> Organization:
     return await store.get(tx, Organization, organization_id)
 
 
-async def list_organizations(tx: Tx, *, page_size: int, page_token: str, place_code: str) -> Page[Organization]:
+async def list_organizations(
+    tx: Tx, *, page_size: int, page_token: str, place_code: str, type_code: str
+) -> Page[Organization]:
     """In the order in which they joined."""
-    return await store.list_organizations(tx, page_size=page_size, page_token=page_token, place_code=place_code)
+    return await store.list_organizations(
+        tx, page_size=page_size, page_token=page_token, place_code=place_code, type_code=type_code
+    )
 
 
 async def update_organization(
@@ -95,6 +103,11 @@ async def check_acts_for(tx: Tx, organization: Organization, by: Caller) -> None
 async def get_statistics(tx: Tx) -> Statistics:
     """Count the network."""
     return await store.count_network(tx)
+
+
+async def get_growth(tx: Tx, *, months: int) -> Growth:
+    """Count who joined in each of the last months."""
+    return await store.count_growth(tx, last_months(months or YEAR, until=tx.now))
 
 
 def announce_member(

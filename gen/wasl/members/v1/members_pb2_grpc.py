@@ -187,6 +187,11 @@ class MembersServiceStub:
                 request_serializer=wasl_dot_members_dot_v1_dot_members__pb2.GetStatisticsRequest.SerializeToString,
                 response_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.Statistics.FromString,
                 _registered_method=True)
+        self.GetGrowth = channel.unary_unary(
+                '/wasl.members.v1.MembersService/GetGrowth',
+                request_serializer=wasl_dot_members_dot_v1_dot_members__pb2.GetGrowthRequest.SerializeToString,
+                response_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.Growth.FromString,
+                _registered_method=True)
 
 
 class MembersServiceServicer:
@@ -403,6 +408,13 @@ class MembersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetGrowth(self, request, context):
+        """How many people and organizations joined in each of the last months.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MembersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -555,6 +567,11 @@ def add_MembersServiceServicer_to_server(servicer, server):
                     servicer.GetStatistics,
                     request_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.GetStatisticsRequest.FromString,
                     response_serializer=wasl_dot_members_dot_v1_dot_members__pb2.Statistics.SerializeToString,
+            ),
+            'GetGrowth': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetGrowth,
+                    request_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.GetGrowthRequest.FromString,
+                    response_serializer=wasl_dot_members_dot_v1_dot_members__pb2.Growth.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1368,6 +1385,33 @@ class MembersService:
             '/wasl.members.v1.MembersService/GetStatistics',
             wasl_dot_members_dot_v1_dot_members__pb2.GetStatisticsRequest.SerializeToString,
             wasl_dot_members_dot_v1_dot_members__pb2.Statistics.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetGrowth(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.members.v1.MembersService/GetGrowth',
+            wasl_dot_members_dot_v1_dot_members__pb2.GetGrowthRequest.SerializeToString,
+            wasl_dot_members_dot_v1_dot_members__pb2.Growth.FromString,
             options,
             channel_credentials,
             insecure,

@@ -95,6 +95,8 @@ class MembersServiceStub:
     """Ends an affiliation; for its person, the account of its organization and coordinators."""
     GetStatistics: _grpc.UnaryUnaryMultiCallable[_members_pb2.GetStatisticsRequest, _members_pb2.Statistics]
     """The network in figures."""
+    GetGrowth: _grpc.UnaryUnaryMultiCallable[_members_pb2.GetGrowthRequest, _members_pb2.Growth]
+    """How many people and organizations joined in each of the last months."""
 
 @_typing.type_check_only
 class MembersServiceAsyncStub(MembersServiceStub):
@@ -161,6 +163,8 @@ class MembersServiceAsyncStub(MembersServiceStub):
     """Ends an affiliation; for its person, the account of its organization and coordinators."""
     GetStatistics: _aio.UnaryUnaryMultiCallable[_members_pb2.GetStatisticsRequest, _members_pb2.Statistics]  # type: ignore[assignment]
     """The network in figures."""
+    GetGrowth: _aio.UnaryUnaryMultiCallable[_members_pb2.GetGrowthRequest, _members_pb2.Growth]  # type: ignore[assignment]
+    """How many people and organizations joined in each of the last months."""
 
 class MembersServiceServicer(metaclass=_abc_1.ABCMeta):
     """The network's people and organizations, and how they join."""
@@ -404,5 +408,13 @@ class MembersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_members_pb2.Statistics, _abc.Awaitable[_members_pb2.Statistics]]:
         """The network in figures."""
+
+    @_abc_1.abstractmethod
+    def GetGrowth(
+        self,
+        request: _members_pb2.GetGrowthRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_members_pb2.Growth, _abc.Awaitable[_members_pb2.Growth]]:
+        """How many people and organizations joined in each of the last months."""
 
 def add_MembersServiceServicer_to_server(servicer: MembersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,183 @@
+"""The desk in a browser: what waits for whom, and what stays when a service is away."""
+
+import datetime
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.integration.network import Browser, Member, Network, network, words
+from tests.integration.test_portal import NOBODY
+from tests.support import PERSON, REASON, SCHOOL
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+KITS = {"help_code": "science-kits", "quantity": 30, "unit_code": "kit", "place_code": "SY07"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def net(mongo_uri: str) -> AsyncIterator[Network]:
+    async with network(mongo_uri) as running:
+        yield running
+
+
+async def posted(net: Network, by: Member, noun: str, *, publish: bool = True, title: str = "Kits") -> Any:
+    posting: Any = {noun: {"title": {"en": title}, "lines": [KITS]}}
+    kind = noun.title()
+    made = await net.matching(f"Create{kind}", by=by.who, organization_id=by.member_id, **posting)
+    if publish:
+        made = await net.matching(f"Publish{kind}", by=by.who, **{f"{noun}_id": getattr(made, f"{noun}_id")})
+    return made
+
+
+async def convening(net: Network, by: Member, title: str, begins: float, *, capacity: int = 5) -> Any:
+    start = int(time.time() + begins)
+    made = await net.events(
+        "CreateConvening",
+        by=by.who,
+        organization_id=by.member_id,
+        convening={
+            "kind": "WORKSHOP",
+            "title": {"en": title},
+            "sessions": [{"start_time": {"seconds": start}, "end_time": {"seconds": start + 3600}}],
+            "time_zone": "Asia/Damascus",
+            "capacity": capacity,
+            "audience": "EVERYBODY",
+        },
+    )
+    return await net.events("PublishConvening", by=by.who, convening_id=made.convening_id)
+
+
+async def part(browser: Browser, heading: str, language: str = "en") -> str:
+    """What stands on the desk between this heading and the next; "" without the heading."""
+    page = await browser.get(f"/{language}/desk")
+    return words("<main>" + page.partition(f"<h2>{heading}</h2>")[2].partition("<h2>")[0] + "</main>")
+
+
+async def test_a_new_account_is_shown_the_way_in(net: Network) -> None:
+    who = await net.members.account()
+    async with net.browser(who) as browser:
+        for language, sentence in (("ar", "أهلًا بك في وصل"), ("en", "Welcome to Wasl")):
+            page = await browser.get(f"/{language}/desk")
+            assert sentence in page
+            assert f'href="/{language}/apply?for=organization"' in page
+            assert "/needs/new" not in page, "nobody posts before joining"
+        await net.members.submitted(who)
+        page = await browser.get("/en/desk")
+        assert "Welcome to Wasl" not in page
+        assert "Amal Haddad Handed in" in await part(browser, "Your applications")
+
+
+async def test_who_was_approved_since_signing_in_sees_the_desk_of_a_member(net: Network) -> None:
+    for application in ({"person": PERSON}, {"organization": SCHOOL}):
+        who = await net.members.account()
+        async with net.browser(who) as browser:
+            await net.approved(who, **application)
+            early = words(await browser.get("/en/desk"))
+            assert "Matches This part is not available now" in early, "matching has not heard of it yet"
+            await net.heard()
+            assert "not available now" not in await browser.get("/en/desk")
+
+
+async def test_a_match_waits_for_who_is_to_do_the_next_step(net: Network) -> None:
+    school, donor = await net.school(), await net.school()
+    need, offer = await posted(net, school, "need"), await posted(net, donor, "offer")
+    match = {
+        "need_id": need.need_id,
+        "need_line_id": need.lines[0].line_id,
+        "offer_id": offer.offer_id,
+        "offer_line_id": offer.lines[0].line_id,
+        "proposed_quantity": 20,
+    }
+    made = await net.matching("CreateMatch", by=school.who, match=match)
+    known = {"match_id": made.match_id}
+    async with net.browser(school.who) as needs, net.browser(donor.who) as offers:
+        waiting = "From Hope School · to Hope School"
+        assert waiting in await part(offers, "Matches to answer")
+        assert "٢٠ حقيبة" in await part(offers, "مواءمات تنتظر جوابك", "ar")
+        assert await part(needs, "Matches to answer") == ""
+        assert "Nothing waits for you" in await needs.get("/en/desk")
+        await net.matching("AcceptMatch", by=donor.who, **known)
+        for browser in (needs, offers):
+            assert waiting in await part(browser, "Matches under way")
+        await net.matching("DeliverMatch", by=donor.who, **known, delivered_quantity=20)
+        assert waiting in await part(needs, "Deliveries to confirm")
+        assert await part(offers, "Deliveries to confirm") == ""
+        assert made.match_id not in await offers.get("/en/desk")
+
+
+async def test_an_offered_seat_has_its_deadline_and_what_is_over_is_gone(net: Network) -> None:
+    school = await net.school()
+    guests = [await net.members.account() for _ in range(2)]
+    full = await convening(net, school, "Full workshop", 86_400, capacity=1)
+    later = await convening(net, school, "Later workshop", 2 * 86_400)
+    over = await convening(net, school, "Past workshop", 3600)
+    seats = []
+    for who in guests:
+        for one in (later, full, over):
+            made = await net.events("CreateRegistration", by=who, registration={"convening_id": one.convening_id})
+            if one is full:
+                seats.append(made)
+    async with net.browser(guests[1]) as browser:
+        coming = await part(browser, "What is coming")
+        assert coming.index("Past workshop") < coming.index("Full workshop") < coming.index("Later workshop")
+        assert "you are on the waiting list" in coming
+        await net.events("WithdrawRegistration", by=guests[0], registration_id=seats[0].registration_id)
+        offered = await part(browser, "Seats offered to you")
+        assert "Full workshop" in offered
+        assert "accept the seat before" in offered
+        assert "اقبل المقعد قبل" in await part(browser, "مقاعد معروضة عليك", "ar")
+        await net.events("CancelConvening", by=school.who, convening_id=later.convening_id, cancel_reason=REASON)
+        long_ago = {"start_time": datetime.datetime(2026, 1, 1), "end_time": datetime.datetime(2026, 1, 2)}
+        await net.events.db.convenings.update_one({"_id": over.convening_id}, {"$set": {"sessions": [long_ago]}})
+        page = await browser.get("/en/desk")
+        assert "Later workshop" not in page
+        assert "Past workshop" not in page
+
+
+async def test_drafts_and_returned_records_are_their_owners(net: Network) -> None:
+    school, other = await net.school(), await net.school()
+    await posted(net, school, "need", publish=False, title="Unfinished need")
+    record = await net.resources(
+        "CreateRecord",
+        by=school.who,
+        record={
+            "title": {"en": "Returned guide"},
+            "licence": "CC0-1.0",
+            "type": "GUIDE",
+            "language_codes": ["en"],
+            "publisher_id": school.member_id,
+        },
+    )
+    await net.resources("SubmitRecord", by=school.who, record_id=record.record_id)
+    curator = await net.members.account("curator")
+    await net.resources("ReturnRecord", by=curator, record_id=record.record_id, return_note=REASON)
+    async with net.browser(school.who) as own, net.browser(other.who) as foreign:
+        assert "Unfinished need" in await part(own, "Your drafts")
+        assert "Returned guide Documents are missing" in await part(own, "Records returned to you")
+        page = await foreign.get("/en/desk")
+        assert "Unfinished need" not in page
+        assert "Returned guide" not in page
+
+
+@pytest.mark.parametrize(
+    ("away", "dark", "there"),
+    [
+        ("matching_address", ["Matches", "Your drafts"], ["What is coming"]),
+        ("events_address", ["What is coming"], ["Your applications"]),
+        ("resources_address", ["Records returned to you"], ["What is coming", "Your applications"]),
+    ],
+)
+async def test_a_service_that_is_away_darkens_its_part_only(
+    mongo_uri: str, away: str, dark: list[str], there: list[str]
+) -> None:
+    async with network(mongo_uri, **{away: NOBODY}) as net:
+        school = await net.school()
+        async with net.browser(school.who) as browser:
+            for heading in dark:
+                assert "not available now" in await part(browser, heading), heading
+            for heading in there:
+                found = await part(browser, heading)
+                assert found, heading
+                assert "not available now" not in found, heading
