@@ -1,8 +1,8 @@
-"""Pages of a collection by id (AIP-158). UUIDv7 ids sort by age, so a page is stable while others write."""
+"""Pages of a collection by id or by a time (AIP-158). UUIDv7 ids sort by age: a page is stable while others write."""
 
 import base64
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -40,8 +40,9 @@ async def page(
     newest_first: bool = False,
     by: str = "",
 ) -> Page[S]:
-    """The documents that match `query`, by ascending or descending id; `by` is a time that goes before the id.
+    """The documents that match `query`, by ascending or descending id.
 
+    `by` is the path of a time that goes before the id, such as `sessions.0.start_time`; all of them have it.
     Raises BadPageToken.
     """
     size = min(page_size or DEFAULT, LARGEST)
@@ -55,8 +56,13 @@ async def page(
     return Page([from_document(kind, document) for document in documents[:size]], token, total)
 
 
-def _place(document: Mapping[str, Any], by: str) -> str:
-    return f"{document[by].isoformat()} {document['_id']}" if by else document["_id"]
+def _place(document: Any, by: str) -> str:
+    if not by:
+        return str(document["_id"])
+    at = document
+    for step in by.split("."):
+        at = at[int(step) if step.isdigit() else step]
+    return f"{at.isoformat()} {document['_id']}"
 
 
 def _after(page_token: str, by: str, follows: str) -> dict[str, Any]:
@@ -65,8 +71,8 @@ def _after(page_token: str, by: str, follows: str) -> dict[str, Any]:
         return {"_id": {follows: unseal(page_token)}}
     time, _, last = unseal(page_token).partition(" ")
     try:
-        at = datetime.fromisoformat(time)
-    except ValueError as error:
+        at = datetime.fromisoformat(time).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise BadPageToken from error
     return {"$or": [{by: {follows: at}}, {by: at, "_id": {follows: last}}]}
 

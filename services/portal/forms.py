@@ -147,6 +147,8 @@ def _flat(prefix: str, message: Message, zone: zoneinfo.ZoneInfo) -> Iterator[tu
 
 
 def _text(field: FieldDescriptor, value: Any) -> str:
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return "true"  # as a box sends it; what is not set is not listed
     return field.enum_type.values_by_number[value].name if field.enum_type else str(value)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import jinja2
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_skeleton, format_time
+from babel.dates import format_date, format_datetime, format_skeleton, format_time, get_day_names, get_timezone_location
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -75,6 +75,9 @@ class Language:
             "hour": self.hour,
             "month": self.month,
             "moment": self.moment,
+            "date": self.date,
+            "full_day": self.full_day,
+            "zone": self.zone,
             "digits": self.digits,
             "quantity": self.quantity,
         }
@@ -151,6 +154,10 @@ class Language:
         """`15 January 2027`."""
         return self.digits(format_date(_local(time, zone), "long", self.locale))
 
+    def full_day(self, time: Timestamp, zone: str = ZONE) -> str:
+        """`Friday, 15 January 2027`."""
+        return self.date(_local(time, zone).date(), "full")
+
     def hour(self, time: Timestamp, zone: str = ZONE) -> str:
         return self.digits(format_time(_local(time, zone), "short", locale=self.locale))
 
@@ -161,6 +168,19 @@ class Language:
     def moment(self, time: Timestamp, zone: str = ZONE) -> str:
         """Day and hour."""
         return self.digits(format_datetime(_local(time, zone), "medium", locale=self.locale))
+
+    def date(self, date: datetime.date, pattern: str = "long") -> str:
+        """Of the calendar, by a pattern of CLDR."""
+        return self.digits(format_date(date, pattern, self.locale))
+
+    def zone(self, zone: str) -> str:
+        """The city that a time zone is named after."""
+        return str(get_timezone_location(zone, locale=self.locale, return_city=True))
+
+    def weekdays(self) -> list[str]:
+        """Their names, from the day on which the week begins."""
+        names, first = get_day_names("wide", locale=self.locale), self.locale.first_week_day
+        return [names[(first + number) % 7] for number in range(7)]
 
     def render(self, template: str, **context: Any) -> str:
         return self.templates.get_template(template).render(context)

@@ -66,8 +66,13 @@ def keep(request: Request, response: Response, session: Session | None) -> None:
 
 def set_cookie(request: Request, response: Response, name: str, value: str, max_age: int | None = None) -> None:
     """For the portal's own use: no script reads it, no other site sends it with a form."""
-    secure = request.headers.get("x-forwarded-proto", request.url.scheme) == "https"
+    secure = scheme(request) == "https"
     response.set_cookie(name, value, max_age=max_age, httponly=True, secure=secure, samesite="lax")
+
+
+def scheme(request: Request) -> str:
+    """As the visitor's browser has it, before the gateway."""
+    return request.headers.get("x-forwarded-proto", request.url.scheme)
 
 
 class Renewals:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
-from services.portal.pages import account, coordination, desk, directory, home, needs
+from services.portal.pages import account, convenings, coordination, desk, directory, home, needs
 from services.portal.visit import Visit
 
 Page = Callable[[Visit], Awaitable[Response]]
@@ -16,6 +16,7 @@ PAGES: list[tuple[str, Page, str]] = [
     *home.PAGES,
     *account.PAGES,
     *needs.PAGES,
+    *convenings.PAGES,
     *directory.PAGES,
     *desk.PAGES,
     *coordination.PAGES,

@@ -1,0 +1,468 @@
+"""Convenings: what comes, one of them, organizing; registrations; calendars.
+
+Times are those of a convening's own zone, and the zone is named beside them.
+"""
+
+import asyncio
+import calendar
+import datetime
+import functools
+import zoneinfo
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from google.protobuf.field_mask_pb2 import FieldMask
+from starlette.responses import Response
+
+from chassis import pb
+from services.portal import sessions
+from services.portal.acting import acting
+from services.portal.forms import ZONE, Form
+from services.portal.refusals import Refused
+from services.portal.visit import Visit
+from wasl.events.v1 import calendars_pb2 as c
+from wasl.events.v1 import convenings_pb2 as m
+from wasl.events.v1 import registrations_pb2 as r
+from wasl.members.v1 import members_pb2
+from wasl.type.v1.localized_text_pb2 import LocalizedText
+
+EDITED = (
+    *("kind", "title", "description", "sessions", "time_zone", "place_code", "address", "online_uri"),
+    *("capacity", "audience", "approval_required", "accept_seconds"),
+)
+SESSIONS = 3  # that a form shows, at least
+ZONES = (  # that a form offers: where people of the network live
+    *(ZONE, "Asia/Beirut", "Asia/Amman", "Asia/Baghdad", "Europe/Istanbul", "Africa/Cairo", "Asia/Riyadh"),
+    *("Asia/Dubai", "Europe/Athens", "Europe/Berlin", "Europe/Paris", "Europe/Stockholm", "Europe/London"),
+    *("America/New_York", "America/Toronto"),
+)
+ACCEPT_HOURS = (2, 6, 12, 24, 48, 72, 168)  # that a form offers for accepting a seat
+A_DAY = datetime.timedelta(days=1)
+
+
+# -- lists ---------------------------------------------------------------------------------------------------------
+async def convenings(visit: Visit) -> Response:
+    """What comes, the next one first, by words, kind and place."""
+    request = m.ListConveningsRequest(
+        query=visit.query("q"),
+        kind=_chosen(m.Convening.Kind, visit.query("kind")),
+        place_code=visit.query("place"),
+        state=m.Convening.PUBLISHED,
+        from_time=pb.timestamp(datetime.datetime.now(datetime.UTC)),
+        page_token=visit.query("page_token"),
+        page_size=20,
+    )
+    found = await visit.call(visit.events.ListConvenings, request)
+    named = await _organizers(visit, [one.organizer_id for one in found.convenings])
+    kinds = visit.language.words(m.Convening.Kind)
+    return visit.page("convenings/list.html", found=found, named=named, kinds=kinds, nearest=_nearest(found.convenings))
+
+
+async def month(visit: Visit) -> Response:
+    """A month as a table of its weeks; without `month`, this one."""
+    first = _month(visit.query("month"))
+    following = (first + 31 * A_DAY).replace(day=1)
+    midnight = datetime.datetime.combine(first, datetime.time(), datetime.UTC)
+    request = m.ListConveningsRequest(  # with a day on both sides: it begins earlier and ends later elsewhere
+        from_time=pb.timestamp(midnight - A_DAY),
+        until_time=pb.timestamp(midnight + (following - first) + A_DAY),
+        page_token=visit.query("page_token"),
+        page_size=200,
+    )
+    found = await visit.call(visit.events.ListConvenings, request)
+    days: dict[datetime.date, list[tuple[m.Convening, m.Session]]] = {}
+    for one in found.convenings:
+        for session in one.sessions:
+            days.setdefault(_local(session.start_time, one.time_zone).date(), []).append((one, session))
+    for on_day in days.values():
+        on_day.sort(key=lambda pair: pb.moment(pair[1].start_time))
+    weeks = calendar.Calendar(visit.language.locale.first_week_day).monthdatescalendar(first.year, first.month)
+    return visit.page(
+        "convenings/month.html",
+        found=found,
+        days=days,
+        filled=any((day.year, day.month) == (first.year, first.month) for day in days),
+        weeks=weeks,
+        month=first,
+        zone=ZONE,
+        today=datetime.datetime.now(zoneinfo.ZoneInfo(ZONE)).date(),
+        previous=f"{first - A_DAY:%Y-%m}",
+        following=f"{following:%Y-%m}",
+    )
+
+
+async def organized(visit: Visit) -> Response:
+    """What the visitor organizes, for himself or herself or for an organization; drafts too, newest first."""
+    visit.signed_in()
+    mine = await acting(visit)
+    organizer = visit.query("organizer") if visit.query("organizer") in mine.ids else next(iter(mine.ids), "")
+    found = None
+    if organizer:
+        request = m.ListConveningsRequest(organizer_id=organizer, page_token=visit.query("page_token"), page_size=20)
+        found = await visit.call(visit.events.ListConvenings, request)
+    nearest = _nearest(found.convenings if found else ())
+    return visit.page("convenings/organized.html", mine=mine, organizer=organizer, found=found, nearest=nearest)
+
+
+def _chosen(enum: Any, name: str) -> Any:
+    """The value of that name; unspecified when there is none."""
+    return enum.Value(name) if name in enum.keys() else 0  # noqa: SIM118 - no mapping
+
+
+def _month(text: str) -> datetime.date:
+    """The first day of `2027-01`; of the present month for what is no month."""
+    try:
+        found = datetime.datetime.strptime(text, "%Y-%m").replace(tzinfo=datetime.UTC).date()
+    except ValueError:
+        found = datetime.date.min
+    if 2000 <= found.year < 2100:  # what sessions lie between
+        return found
+    return datetime.datetime.now(zoneinfo.ZoneInfo(ZONE)).date().replace(day=1)
+
+
+def _local(time: Any, zone: str) -> datetime.datetime:
+    return pb.moment(time).astimezone(zoneinfo.ZoneInfo(zone))
+
+
+def _nearest(items: Iterable[m.Convening]) -> dict[str, m.Session]:
+    """The session of each that goes on or comes next; the last one when all are over."""
+    now = datetime.datetime.now(datetime.UTC)
+
+    def nearest(one: m.Convening) -> m.Session:
+        return next((each for each in one.sessions if pb.moment(each.end_time) > now), one.sessions[-1])
+
+    return {one.convening_id: nearest(one) for one in items}
+
+
+# -- names ---------------------------------------------------------------------------------------------------------
+async def _organizers(visit: Visit, ids: Iterable[str]) -> dict[str, LocalizedText]:
+    """Names by id; without those of people where the visitor may not see them, or where members is away."""
+
+    async def name(member_id: str) -> LocalizedText | None:
+        return await _organization(visit, member_id) or await _person(visit, member_id)
+
+    return await _names(ids, name)
+
+
+async def _people(visit: Visit, ids: Iterable[str]) -> dict[str, LocalizedText]:
+    async def name(person_id: str) -> LocalizedText | None:
+        return await _person(visit, person_id)
+
+    return await _names(ids, name)
+
+
+async def _names(
+    ids: Iterable[str], name: Callable[[str], Awaitable[LocalizedText | None]]
+) -> dict[str, LocalizedText]:
+    wanted = list(dict.fromkeys(one for one in ids if one))
+    found = await asyncio.gather(*(name(one) for one in wanted))
+    return {one: said for one, said in zip(wanted, found, strict=True) if said}
+
+
+async def _organization(visit: Visit, organization_id: str) -> LocalizedText | None:
+    request = members_pb2.GetOrganizationRequest(organization_id=organization_id)
+    try:
+        found = await visit.part(visit.members.GetOrganization, request)
+    except Refused:
+        return None
+    return found.profile.display_name if found else None
+
+
+async def _person(visit: Visit, person_id: str) -> LocalizedText | None:
+    if not visit.may("member", "coordinator"):
+        return None
+    try:
+        found = await visit.part(visit.members.GetPerson, members_pb2.GetPersonRequest(person_id=person_id))
+    except Refused:
+        return None
+    return found.profile.display_name if found else None
+
+
+async def _organizes(visit: Visit, convening: m.Convening) -> bool:
+    """Does the visitor act for its organizer? Not as long as members is away."""
+    if visit.session is None:
+        return False
+    try:
+        return convening.organizer_id in (await acting(visit)).ids
+    except Refused as refused:
+        if refused.passing or refused.status >= 500:
+            return False
+        raise
+
+
+# -- one -----------------------------------------------------------------------------------------------------------
+async def convening(visit: Visit) -> Response:
+    """One convening, with what the visitor can do about it."""
+    return await _convening_page(visit, visit.form())
+
+
+async def _convening_page(visit: Visit, form: Form) -> Response:
+    visit.path = f"/convenings/{visit.argument('convening_id')}"  # also of what a button could not do
+    one = await _convening(visit)
+    registration, away = None, False
+    if visit.session:
+        request = r.ListRegistrationsRequest(convening_id=one.convening_id, own=True, page_size=1)
+        mine = await visit.part(visit.events.ListRegistrations, request)
+        registration, away = (next(iter(mine.registrations), None), False) if mine else (None, True)
+    own, named = await asyncio.gather(_organizes(visit, one), _organizers(visit, [one.organizer_id]))
+    return visit.page(
+        "convenings/one.html",
+        form=form,
+        convening=one,
+        registration=registration,
+        away=away,
+        own=own,
+        named=named,
+        begun=pb.moment(one.sessions[0].start_time) <= datetime.datetime.now(datetime.UTC),
+    )
+
+
+async def _convening(visit: Visit) -> m.Convening:
+    request = m.GetConveningRequest(convening_id=visit.argument("convening_id"))
+    return await visit.call(visit.events.GetConvening, request)
+
+
+async def calendar_file(visit: Visit) -> Response:
+    """A convening as an iCalendar file, as the visitor may see it."""
+    request = c.GetConveningCalendarRequest(convening_id=visit.argument("convening_id"))
+    file = await visit.call(visit.events.GetConveningCalendar, request)
+    return Response(
+        file.data,
+        media_type=file.content_type,
+        headers={"content-disposition": 'attachment; filename="wasl.ics"', "cache-control": "no-store"},
+    )
+
+
+async def publish(visit: Visit) -> Response:
+    """Opens a draft for registration."""
+    request = m.PublishConveningRequest(convening_id=visit.argument("convening_id"))
+    return await _done(visit, visit.events.PublishConvening, request, "notice.convening.published")
+
+
+async def register(visit: Visit) -> Response:
+    """Registers the visitor: a seat, the waiting list, or the organizer's decision."""
+    wanted = r.Registration(convening_id=visit.argument("convening_id"))
+    request = visit.form().message(r.CreateRegistrationRequest, registration=wanted)
+    return await _done(visit, visit.events.CreateRegistration, request, "notice.registration.made")
+
+
+async def move(verb: str, notice: str, visit: Visit) -> Response:
+    """Takes the seat that is offered, or gives the registration back."""
+    request = visit.form().message(getattr(r, f"{verb}RegistrationRequest"))
+    return await _done(visit, getattr(visit.events, f"{verb}Registration"), request, notice)
+
+
+async def _done(visit: Visit, rpc: Any, request: Any, notice: str) -> Response:
+    """Back to the page of the convening, with the notice or with what was refused."""
+    form = visit.form()
+    try:
+        await visit.call(rpc, request)
+    except Refused as refused:
+        form.refuse(refused)
+        return await _convening_page(visit, form)
+    return visit.to(f"/convenings/{visit.argument('convening_id')}", notice)
+
+
+# -- organizing ----------------------------------------------------------------------------------------------------
+async def create(visit: Visit) -> Response:
+    """A new one: saved as a draft, or published at once."""
+    form, known = visit.form(), await acting(visit)
+    form.fill("convening", m.Convening(time_zone=ZONE, audience=m.Convening.EVERYBODY))
+    if form.sent:
+        try:
+            made = await visit.call(visit.events.CreateConvening, _typed(form, m.CreateConveningRequest))
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            return await _saved(visit, form, made)
+    return _form_page(visit, form, acting=known)
+
+
+async def change(visit: Visit) -> Response:
+    """Changes one that is a draft or published."""
+    visit.signed_in()
+    one = await _convening(visit)
+    form = visit.form()
+    form.fill("convening", one, one.time_zone)
+    if form.sent:
+        try:
+            request = _typed(form, m.UpdateConveningRequest, update_mask=FieldMask(paths=EDITED))
+            request.convening.convening_id = one.convening_id
+            changed = await visit.call(visit.events.UpdateConvening, request)
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            return await _saved(visit, form, changed)
+    return _form_page(visit, form, convening=one)
+
+
+def _typed(form: Form, kind: Any, **known: Any) -> Any:
+    """The sessions' times are those of the zone that the form names."""
+    return form.message(kind, form.value("convening.time_zone"), **known)
+
+
+async def _saved(visit: Visit, form: Form, one: m.Convening) -> Response:
+    """Publishes it when asked to. What is refused then is mended in the draft that there is now."""
+    if form.value("publish"):
+        try:
+            request = m.PublishConveningRequest(convening_id=one.convening_id, etag=one.etag)
+            await visit.call(visit.events.PublishConvening, request)
+        except Refused as refused:
+            form.refuse(refused)
+            visit.path = f"/convenings/{one.convening_id}/change"
+            visit.typed["convening.etag"] = [one.etag]
+            visit.typed.pop("request_id", None)  # the next change is another one
+            return _form_page(visit, form, convening=one)
+    return visit.to(f"/convenings/{one.convening_id}", "notice.saved")
+
+
+def _form_page(visit: Visit, form: Form, convening: m.Convening | None = None, acting: Any = None) -> Response:
+    language = visit.language
+    seconds = {hours * 3600 for hours in ACCEPT_HOURS} | {convening.accept_seconds if convening else 0} - {0}
+    zone = form.value("convening.time_zone")
+    return visit.page(
+        "convenings/edit.html",
+        form=form,
+        convening=convening,
+        acting=acting,
+        least=len(convening.sessions) + 1 if convening else SESSIONS,
+        kinds=language.words(m.Convening.Kind),
+        audiences=language.words(m.Convening.Audience),
+        zones=[(one, language.zone(one)) for one in ZONES] + ([(zone, zone)] if zone and zone not in ZONES else []),
+        seconds=sorted(seconds),
+    )
+
+
+async def cancel(visit: Visit) -> Response:
+    """Cancels one, with the reason that those who registered read."""
+    visit.signed_in()
+    form, one = visit.form(), await _convening(visit)
+    if form.sent:
+        try:
+            request = form.message(m.CancelConveningRequest, convening_id=one.convening_id)
+            await visit.call(visit.events.CancelConvening, request)
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            return visit.to(f"/convenings/{one.convening_id}", "notice.convening.cancelled")
+    return visit.page("convenings/cancel.html", form=form, convening=one)
+
+
+# -- registrations -------------------------------------------------------------------------------------------------
+async def registrations(visit: Visit) -> Response:
+    """Who registered for a convening, in order, for its organizer and for coordinators."""
+    return await _registrations_page(visit, visit.form())
+
+
+async def _registrations_page(visit: Visit, form: Form) -> Response:
+    visit.signed_in()
+    visit.path = f"/convenings/{visit.argument('convening_id')}/registrations"
+    one = await _convening(visit)
+    own = await _organizes(visit, one)
+    if not own and not visit.may("coordinator"):
+        raise Refused(404)  # to others the service lists their own, which are on /registrations
+    request = r.ListRegistrationsRequest(
+        convening_id=one.convening_id,
+        state=_chosen(r.Registration.State, visit.query("state")),
+        page_token=visit.query("page_token"),
+        page_size=20,
+    )
+    found = await visit.call(visit.events.ListRegistrations, request)
+    named = await _people(visit, [each.participant_id for each in found.registrations])
+    states = visit.language.words(r.Registration.State)
+    return visit.page(
+        "convenings/registrations.html", form=form, convening=one, found=found, named=named, states=states, own=own
+    )
+
+
+async def decide(verb: str, notice: str, visit: Visit) -> Response:
+    """The organizer's answer to a registration: a seat or the waiting list, or no."""
+    form = visit.form()
+    try:
+        kind = getattr(r, f"{verb}RegistrationRequest")
+        request = form.message(kind, registration_id=visit.argument("registration_id"))
+        await visit.call(getattr(visit.events, f"{verb}Registration"), request)
+    except Refused as refused:
+        form.refuse(refused)
+        return await _registrations_page(visit, form)
+    return visit.to(f"/convenings/{visit.argument('convening_id')}/registrations", notice)
+
+
+async def my_registrations(visit: Visit) -> Response:
+    """The visitor's registrations, newest first."""
+    visit.signed_in()
+    request = r.ListRegistrationsRequest(own=True, page_token=visit.query("page_token"), page_size=20)
+    found = await visit.call(visit.events.ListRegistrations, request)
+    convenings = await _convenings_of(visit, found.registrations)
+    nearest = _nearest(convenings.values())
+    return visit.page("convenings/mine.html", found=found, convenings=convenings, nearest=nearest)
+
+
+async def _convenings_of(visit: Visit, items: Iterable[r.Registration]) -> dict[str, m.Convening]:
+    """By id, those that the visitor may still see."""
+
+    async def one(convening_id: str) -> m.Convening | None:
+        try:
+            return await visit.call(visit.events.GetConvening, m.GetConveningRequest(convening_id=convening_id))
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    found = await asyncio.gather(*(one(each) for each in dict.fromkeys(item.convening_id for item in items)))
+    return {each.convening_id: each for each in found if each}
+
+
+# -- calendars -----------------------------------------------------------------------------------------------------
+async def calendar_feeds(visit: Visit) -> Response:
+    """The visitor's secret addresses for calendar programs; a new one is shown once, when it is made."""
+    visit.signed_in()
+    form, made = visit.form(), None
+    if form.sent:
+        try:
+            made = await visit.call(visit.events.IssueCalendarFeed, form.message(c.IssueCalendarFeedRequest))
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            visit.typed.clear()
+    request = c.ListCalendarFeedsRequest(page_token=visit.query("page_token"), page_size=20)
+    found = await visit.call(visit.events.ListCalendarFeeds, request)
+    address = f"{visit.request.url.netloc}/v1/calendars/{made.token}" if made else ""
+    scheme = sessions.scheme(visit.request)
+    return visit.page("convenings/feeds.html", form=form, found=found, address=address, scheme=scheme)
+
+
+async def revoke_feed(visit: Visit) -> Response:
+    """Makes a secret address worthless."""
+    request = c.RevokeCalendarFeedRequest(calendar_feed_id=visit.argument("calendar_feed_id"))
+    await visit.call(visit.events.RevokeCalendarFeed, request)
+    return visit.to("/calendar-feeds", "notice.feed.revoked")
+
+
+Page = Callable[[Visit], Awaitable[Response]]
+_of = functools.partial
+PAGES: list[tuple[str, Page, str]] = [
+    ("/convenings", convenings, "GET"),
+    ("/convenings/month", month, "GET"),
+    ("/convenings/organized", organized, "GET"),
+    ("/convenings/new", create, "GET POST"),
+    ("/convenings/{convening_id}", convening, "GET"),
+    ("/convenings/{convening_id}/calendar", calendar_file, "GET"),
+    ("/convenings/{convening_id}/change", change, "GET POST"),
+    ("/convenings/{convening_id}/cancel", cancel, "GET POST"),
+    ("/convenings/{convening_id}/publish", publish, "POST"),
+    ("/convenings/{convening_id}/register", register, "POST"),
+    ("/convenings/{convening_id}/accept", _of(move, "Accept", "notice.registration.accepted"), "POST"),
+    ("/convenings/{convening_id}/withdraw", _of(move, "Withdraw", "notice.registration.withdrawn"), "POST"),
+    ("/convenings/{convening_id}/registrations", registrations, "GET"),
+    *(
+        (f"/convenings/{{convening_id}}/registrations/{{registration_id}}/{verb.lower()}", decision, "POST")
+        for verb, decision in (
+            ("Approve", _of(decide, "Approve", "notice.registration.approved")),
+            ("Decline", _of(decide, "Decline", "notice.registration.declined")),
+        )
+    ),
+    ("/registrations", my_registrations, "GET"),
+    ("/calendar-feeds", calendar_feeds, "GET POST"),
+    ("/calendar-feeds/{calendar_feed_id}/revoke", revoke_feed, "POST"),
+]
