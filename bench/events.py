@@ -49,7 +49,7 @@ Document = dict[str, Any]
 
 
 def main(*, quick: bool) -> None:
-    count, rounds, approvals = (2000, 2, 10) if quick else (12_000, 5, 100)
+    count, rounds, approvals = (2000, 2, 10) if quick else (12_000, 9, 100)
     with Stack() as stack:
         stack.start_servers()
         bodies = [events.encode(one) for one in _joined(count)]

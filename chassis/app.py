@@ -12,9 +12,9 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from pymongo import InsertOne
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 
-from chassis import errors, pb
+from chassis import errors, money, pb
 from chassis.call import caller
 from chassis.ids import new_id
 from chassis.loader import Loader
@@ -49,12 +49,24 @@ class App:
         self._loader = Loader(self.db)
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
+    async def ping(self) -> str:
+        """What is wrong with the database; "" when it answers."""
+        try:
+            await self.client.admin.command("ping")
+        except PyMongoError as error:
+            return type(error).__name__
+        return ""
+
     async def read(self, usecase: Usecase, kind: type[M], request: Message, **known: Any) -> M:
         """A `kind` made of `await usecase(tx, **fields of the request, **known)`, outside of a transaction."""
         return _reply(kind, await usecase(Tx(self.db, None, loader=self._loader), **pb.fields(request), **known))
 
     async def write(self, usecase: Usecase, kind: type[M], request: Message, **known: Any) -> M:
-        """The same in one transaction. A `request_id` that was answered before gets the same answer again."""
+        """The same in one transaction. A `request_id` that was answered before gets the same answer again.
+
+        Raises money.MoneyRefused, whatever the request writes.
+        """
+        money.check(request)
         arguments = pb.fields(request)
         request_id = arguments.pop("request_id", "")
         mark = f"{caller().subject}:{request.DESCRIPTOR.full_name}:{request_id or new_id()}"

@@ -35,6 +35,7 @@ class Error(Exception):
     def __init__(self, *, violations: Sequence[Violation] = (), **metadata: object) -> None:
         self.violations = tuple(violations)
         self.metadata = {key: str(value) for key, value in metadata.items()}
+        self._numbers = {key for key, value in metadata.items() if isinstance(value, int)}  # no codes and no ids
         super().__init__(self.text("en"))
 
     @property
@@ -45,7 +46,8 @@ class Error(Exception):
     def text(self, language: str) -> str:
         """The sentence in `language`, "ar" or "en"; its numbers in that language's digits."""
         if language == "ar":
-            return self.ar.format(**{key: value.translate(ARABIC_DIGITS) for key, value in self.metadata.items()})
+            numbers = {key: self.metadata[key].translate(ARABIC_DIGITS) for key in self._numbers}
+            return self.ar.format(**{**self.metadata, **numbers})
         return self.en.format(**self.metadata)
 
 

@@ -8,9 +8,12 @@ tests/unit/test_money.py states precision and recall.
 
 import re
 import unicodedata
+from collections.abc import Iterator
+
+from google.protobuf.message import Message
 
 from chassis import errors
-from chassis.values import LocalizedText
+from wasl.type.v1.localized_text_pb2 import LocalizedText
 
 
 class MoneyRefused(errors.InvalidArgument):
@@ -20,10 +23,23 @@ class MoneyRefused(errors.InvalidArgument):
     ar = "لا تنقل الشبكة أموالا: احذف ذلك، واطلب من منسّق أن يعرّفك بجهة مانحة"
 
 
-def check(field: str, text: LocalizedText) -> None:
-    """Raises MoneyRefused, which names `field`."""
-    if asks_for_money(text.ar) or asks_for_money(text.en):
-        raise MoneyRefused(field=field)
+def check(request: Message) -> None:
+    """Looks at every text in both languages that a request holds. Raises MoneyRefused, which names the field."""
+    for path, text in _texts(request, ""):
+        if asks_for_money(text.ar) or asks_for_money(text.en):
+            raise MoneyRefused(field=path)
+
+
+def _texts(message: Message, prefix: str) -> Iterator[tuple[str, LocalizedText]]:
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for number, one in enumerate(value if field.is_repeated else [value]):
+            path = f"{prefix}{field.name}[{number}]" if field.is_repeated else f"{prefix}{field.name}"
+            if isinstance(one, LocalizedText):
+                yield path, one
+            else:
+                yield from _texts(one, f"{path}.")
 
 
 def asks_for_money(text: str) -> bool:
@@ -65,7 +81,7 @@ _SCALE = r"(?:k|m|الف|الاف|مليون|ملايين|مليار|thousand|mi
 _SIGN = r"[$€£¥₺₽₤]"
 _CURRENCY = _any(
     r"(?:us |american |canadian )?dollars?",
-    r"usd|eur|gbp|syp|try|sar|aed|chf|jod|iqd|lbp|usdt",
+    r"usd|eur|gbp|syp|sar|aed|chf|jod|iqd|lbp|usdt",
     r"euros?|liras?|dinars?|riyals?|dirhams?|bucks|(?:syrian|british|egyptian|lebanese) pounds?",
     r"دولار(?:ات|ا|ين)?|يورو(?:هات)?|لير(?:ه|ات|تين)|ل\.? ?س\.?|ريال(?:ات|ا)?|درهم(?:ا)?|دراهم",
     r"دينار(?:ا)?|دنانير|جنيه(?:ات|ا)?|فرنك",
@@ -82,14 +98,24 @@ _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}")
 _CARD = re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)")
 
 
+# Of the SWIFT registry (release 99): the countries that people here bank in, each with the length of its numbers.
+_IBAN_LENGTHS = {
+    **dict.fromkeys(("NO",), 15), **dict.fromkeys(("BE",), 16), **dict.fromkeys(("DK", "FI", "NL"), 18),
+    **dict.fromkeys(("AT", "LT", "LU"), 20), **dict.fromkeys(("CH", "LV"), 21),
+    **dict.fromkeys(("BH", "BG", "DE", "GB", "GE", "IE"), 22), **dict.fromkeys(("AE", "IL", "IQ"), 23),
+    **dict.fromkeys(("CZ", "ES", "PK", "RO", "SA", "SE", "SK", "TN"), 24), **dict.fromkeys(("LY", "PT"), 25),
+    **dict.fromkeys(("TR",), 26), **dict.fromkeys(("FR", "GR", "IT"), 27),
+    **dict.fromkeys(("CY", "HU", "LB", "PL"), 28), **dict.fromkeys(("EG", "PS", "QA"), 29),
+    **dict.fromkeys(("JO", "KW"), 30),
+}  # fmt: skip
+
+
 def _is_iban(found: str) -> bool:
-    """ISO 13616: mod 97. What follows the number may have been taken along, so shorter ones are tried as well."""
+    """ISO 13616: the country's length, and mod 97. What follows the number may have been taken along."""
     code = found.replace(" ", "")
-    return any(
-        int("".join(str(int(one, 36)) for one in code[4:length] + code[:4])) % 97 == 1
-        for length in range(len(code), 14, -1)
-        if any(one.isdigit() for one in code[4:length])
-    )
+    length = _IBAN_LENGTHS.get(code[:2], 0)
+    digits = "".join(str(int(one, 36)) for one in code[4:length] + code[:4])
+    return 0 < length <= len(code) and int(digits) % 97 == 1
 
 
 def _is_card(found: str) -> bool:
@@ -154,6 +180,11 @@ _SUBJECT = re.compile(
 _WINDOW = 6  # words between the verb and the money
 
 
+_NOT = frozenset(
+    ("not", "no", "never", "don't", "cannot", "لا", "لن", "لم", "ليس", "ليست", "لسنا", "دون", "بدون", "بلا")
+)
+
+
 def _asked(words: list[str]) -> bool:
     bare = [word.strip("،,.;:!?؟()[]\"'«»-") for word in words]
     asked: int | None = None
@@ -164,6 +195,6 @@ def _asked(words: list[str]) -> bool:
             behind = bare[at + 1] if word.isascii() and at + 1 < len(bare) else ""  # "funding course"; Arabic has none
             if asked is not None and at - asked <= _WINDOW and not _SUBJECT.fullmatch(behind):
                 return True
-        elif _ASKS.fullmatch(word):
+        elif _ASKS.fullmatch(word) and not (at and bare[at - 1] in _NOT):  # "we do not pay salaries"
             asked = at
     return False

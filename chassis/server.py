@@ -23,7 +23,6 @@ from google.protobuf.descriptor import MethodDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 from prometheus_client import Counter, Gauge, Histogram
-from pymongo.errors import PyMongoError
 from structlog.contextvars import bind_contextvars
 
 from chassis import errors, http, identity, ids, mongo, process, tracing, validation
@@ -254,7 +253,7 @@ async def _serve(
     stop = asyncio.Event()
 
     async def ready() -> dict[str, str]:
-        return {"mongodb": await _ping(app), "process": "stopping" if stop.is_set() else ""}
+        return {"mongodb": await app.ping(), "process": "stopping" if stop.is_set() else ""}
 
     serving = http.serve(http.probes(ready), settings.bind, settings.http_port, grace_seconds=settings.grace_seconds)
     probes = asyncio.create_task(serving)
@@ -269,14 +268,6 @@ async def _serve(
     await running.server.stop(settings.grace_seconds)
     probes.cancel()
     await asyncio.wait({probes})
-
-
-async def _ping(app: App) -> str:
-    try:
-        await app.client.admin.command("ping")
-    except PyMongoError as error:
-        return type(error).__name__
-    return ""
 
 
 def serve(

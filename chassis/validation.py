@@ -57,8 +57,8 @@ UNDECODABLE = ("is not valid UTF-8 text", "ليس نصا صالحا بترميز
 
 
 def check(request: Message) -> list[Violation]:
-    """The rules that `request` breaks. With an `update_mask`, only what the mask names is looked at (AIP-134); with an
-    empty one what is given: a oneof of the resource need not be."""
+    """The rules that `request` breaks. Of an update only what the mask names is looked at, or else what is given
+    (AIP-134)."""
     found = protovalidate.collect_violations(request)
     message = cast("Descriptor", request.DESCRIPTOR)
     if not found:
@@ -67,9 +67,11 @@ def check(request: Message) -> list[Violation]:
     mask = getattr(request, "update_mask", None)
     if mask is None:
         return broken
-    if mask.paths:
-        return [one for one in broken if _in_mask(one.field, tuple(mask.paths))]
-    return [one for one in broken if not _is_oneof(message, one.field)]
+    given = [value for field, value in request.ListFields() if field.message_type and field.name != "update_mask"]
+    if not given:
+        return broken
+    paths = tuple(mask.paths) or tuple(field.name for field, _ in given[0].ListFields())
+    return [one for one in broken if _in_mask(one.field, paths)]
 
 
 def _violation(message: Descriptor, violation: Any) -> Violation:
@@ -109,13 +111,6 @@ def _in_mask(field: str, paths: tuple[str, ...]) -> bool:
     """`field` is a path in the request, a mask's path one in its resource; request_id and the like always count."""
     _, _, inner = re.sub(r"\[\d+\]", "", field).partition(".")
     return not inner or any(f"{inner}.".startswith(f"{path}.") or f"{path}.".startswith(f"{inner}.") for path in paths)
-
-
-def _is_oneof(message: Descriptor, path: str) -> bool:
-    """Is `path` a oneof of the resource, which a request can only break by not giving it?"""
-    resource, _, name = path.partition(".")
-    holder = message.fields_by_name[resource].message_type
-    return holder is not None and name in holder.oneofs_by_name
 
 
 def undecodable(message: Descriptor, data: bytes) -> list[Violation]:

@@ -51,7 +51,8 @@ async def begin(db: Any, view: str, index: Callable[[Any], Awaitable[None]]) -> 
     before = await db.views.find_one({"_id": view})
     if before is None:
         raise LookupError(f"there is no view {view}: migrate first")
-    generation: int = before["begun"] + 1
+    # Databases of before 0.1 do not say what was last begun.
+    generation: int = before.get("begun", max(before["live"], before["building"] or 0)) + 1
     await index(db[collection(view, generation)])
     begun = {"$set": {"building": generation, "begun": generation}}
     if not (await db.views.update_one(before, begun)).matched_count:

@@ -13,11 +13,11 @@ import structlog
 import uvloop
 from google.protobuf import json_format
 from prometheus_client import Gauge, Histogram
-from pymongo.errors import PyMongoError
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from chassis import errors, http, identity, ids, mongo, process
@@ -35,6 +35,19 @@ _seconds = Histogram("wasl_http_seconds", "Duration of HTTP requests", ["route",
 _in_flight = Gauge("wasl_http_in_flight", "HTTP requests being answered")
 
 
+class _Watched(Response):
+    """An answer that is over when its last byte has gone, or whoever asked: a download may take an hour."""
+
+    def __init__(self, response: Response, ended: Callable[[], None]) -> None:
+        self._response, self._ended = response, ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._response(scope, receive, send)
+        finally:
+            self._ended()
+
+
 class Door:
     """Makes routes whose handlers are guarded. `headers` go with every answer, refusals included."""
 
@@ -46,21 +59,24 @@ class Door:
         """`public`: also for who is not signed in; `caller()` is nobody then."""
 
         async def guarded(request: Request) -> Response:
-            began = time.perf_counter()
+            began, response = time.perf_counter(), None
             self._running += 1
+
+            def ended() -> None:
+                self._running -= 1
+                status, took = response.status_code if response else GONE, time.perf_counter() - began
+                _seconds.labels(path, request.method, status).observe(took)
+                _log.info("request", route=path, method=request.method, status=status, ms=round(took * 1000, 1))
+
             try:
                 _begin(request)
                 response = await self._answer(request, handler, public)
-            finally:
-                self._running -= 1
+            except BaseException:
+                ended()
+                raise
             for name, value in self._headers.items():
                 response.headers.setdefault(name, value)
-            took = time.perf_counter() - began
-            _seconds.labels(path, request.method, response.status_code).observe(took)
-            _log.info(
-                "request", route=path, method=request.method, status=response.status_code, ms=round(took * 1000, 1)
-            )
-            return response
+            return _Watched(response, ended)
 
         return Route(path, guarded, methods=list(methods))
 
@@ -106,7 +122,7 @@ async def _serve(settings: Settings, make: MakeRoutes, headers: Mapping[str, str
     stop = asyncio.Event()
 
     async def ready() -> dict[str, str]:
-        return {"mongodb": await _ping(app), "process": "stopping" if stop.is_set() else ""}
+        return {"mongodb": await app.ping(), "process": "stopping" if stop.is_set() else ""}
 
     routes = [*http.probe_routes(ready), *make(app, Door(settings, verifier, headers))]
     application = Starlette(routes=routes)
@@ -125,14 +141,6 @@ async def _serve(settings: Settings, make: MakeRoutes, headers: Mapping[str, str
         serving.cancel()
     stopping.cancel()
     await serving
-
-
-async def _ping(app: App) -> str:
-    try:
-        await app.client.admin.command("ping")
-    except PyMongoError as error:
-        return type(error).__name__
-    return ""
 
 
 def serve(settings: Settings, make: MakeRoutes, headers: Mapping[str, str]) -> None:

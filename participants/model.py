@@ -62,10 +62,6 @@ class Affiliation(Struct, frozen=True, kw_only=True):
     end_time: datetime | None = None
     version: int = 0
 
-    def lets_act(self, at: datetime) -> bool:
-        """May the person act for the organization at that moment?"""
-        return lets_act(self, at)
-
 
 class Tie(Protocol):
     """An affiliation, whoever keeps it."""

@@ -6,7 +6,7 @@ from chassis.paging import Page
 from chassis.tx import Tx
 from chassis.values import LocalizedText
 from participants import store
-from participants.model import Affiliation, NoParticipant, NotActingFor, Participant, ParticipantKind
+from participants.model import Affiliation, NoParticipant, NotActingFor, Participant, ParticipantKind, lets_act
 from wasl.members.v1 import affiliations_pb2, events_pb2
 
 
@@ -91,4 +91,4 @@ async def _acts_for(tx: Tx, participant: Participant, by: Caller) -> bool:
     if participant.kind is ParticipantKind.PERSON:
         return False
     ties = await store.list_affiliations(tx, account_id=by.subject, organization_id=participant.participant_id)
-    return any(tie.lets_act(tx.now) for tie in ties)
+    return any(lets_act(tie, tx.now) for tie in ties)

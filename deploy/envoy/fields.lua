@@ -100,7 +100,10 @@ end
 local function asked_in(headers)
   local query = headers:get(":method") ~= "GET" and (headers:get(":path") or ""):match("%?([^#]*)")
   local names = {}
-  for pair in (query or ""):sub(1, MOST_BYTES):gmatch("[^&]+") do
+  if query and #query > MOST_BYTES then
+    return "!"
+  end
+  for pair in (query or ""):gmatch("[^&]+") do
     local name = pair:match("^[^=]*"):gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
     names[#names + 1] = "?" .. name:gsub("[^%w_.]", function(byte) return string.format("%%%02X", byte:byte()) end)
   end

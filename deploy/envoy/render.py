@@ -136,7 +136,12 @@ SETTINGS = [
     Setting("WASL_RESOURCES_HTTP", None, endpoints, "where resources takes and gives files: host:port, …"),
     Setting("WASL_ISSUER", "https://wasl.example", text, "`iss` of access tokens"),
     Setting("WASL_AUDIENCE", "wasl", text, "`aud` of access tokens"),
-    Setting("WASL_GATEWAY_JWKS_SECONDS", "30", between(1, 3600), "life of public keys; fetched anew 5 s before"),
+    Setting(
+        "WASL_GATEWAY_JWKS_SECONDS",
+        "30",
+        between(1, 50),
+        "life of public keys; a new one signs after 60 s",
+    ),
     Setting("WASL_GATEWAY_CORS_ORIGINS", "", origins, "other origins whose pages may call the API; * for all"),
     Setting("WASL_GATEWAY_TRUSTED_HOPS", "0", between(0, 9), "proxies in front that write x-forwarded-for"),
     Setting("WASL_GATEWAY_SIGN_IN_PER_MINUTE", "60", between(1, 10**9), "public writes (SignIn …) per address"),

@@ -84,6 +84,13 @@ class MatchExists(errors.AlreadyExists):
     en, ar = "A match of these two lines waits for an answer already", "هناك مواءمة لهذين البندين تنتظر الرد"
 
 
+class LinesChanged(errors.FailedPrecondition):
+    """A line is not what it was when the match was proposed."""
+
+    en = "A line has changed since this was proposed: withdraw it and propose a new match"
+    ar = "تغيّر أحد البنود بعد تقديم هذا المقترح: اسحبه وقدّم مقترحا جديدا"
+
+
 class OtherSideDecides(errors.PermissionDenied):
     """The side that has proposed cannot answer for the other one."""
 
@@ -149,6 +156,9 @@ class Line(Struct, frozen=True, kw_only=True):
     def open_quantity(self) -> int:
         return self.quantity - self.committed_quantity
 
+    def is_over(self, at: datetime) -> bool:
+        return self.end_time is not None and self.end_time <= at
+
     def commit(self, quantity: int) -> "Line":
         """Promises so much. Raises NothingOpen when less is open."""
         if not 0 < quantity <= self.open_quantity:
@@ -212,16 +222,13 @@ class Posting(Struct, frozen=True, kw_only=True):
     def change(self, *, at: datetime, **changes: object) -> "Posting":
         """Raises PostingInOtherState unless it is a draft or published; ExpiredAlready."""
         self._expect(PostingState.DRAFT, PostingState.PUBLISHED)
-        return replace(self, update_time=at, **changes)._not_expired(at)
+        return replace(self, update_time=at, **changes)._with_an_end()._not_expired(at)
 
     def publish(self, *, at: datetime) -> "Posting":
         """Raises PostingInOtherState, ExpiredAlready."""
         self._expect(PostingState.DRAFT)
-        expire_time = self.expire_time or at + POSTING_LIFE
-        published = replace(
-            self, state=PostingState.PUBLISHED, publish_time=at, update_time=at, expire_time=expire_time
-        )
-        return published._not_expired(at)
+        published = replace(self, state=PostingState.PUBLISHED, publish_time=at, update_time=at)
+        return published._with_an_end()._not_expired(at)
 
     def close(self, *, reason: LocalizedText | None, at: datetime) -> "Posting":
         """Raises PostingInOtherState."""
@@ -232,6 +239,11 @@ class Posting(Struct, frozen=True, kw_only=True):
         """Raises PostingInOtherState."""
         self._expect(PostingState.PUBLISHED)
         return replace(self, state=PostingState.EXPIRED, update_time=at)
+
+    def _with_an_end(self) -> "Posting":
+        if self.publish_time is None or self.expire_time is not None:
+            return self
+        return replace(self, expire_time=self.publish_time + POSTING_LIFE)
 
     def _not_expired(self, at: datetime) -> "Posting":
         if self.state is PostingState.PUBLISHED and self.expire_time is not None and self.expire_time <= at:

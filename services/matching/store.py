@@ -7,6 +7,7 @@ from pymongo import DeleteMany, DeleteOne, ReplaceOne
 
 import vocabularies
 from chassis import migration
+from chassis.aggregates import Aggregates
 from chassis.mongo import from_document, to_document
 from chassis.paging import Page, page
 from chassis.text import Analyser
@@ -16,7 +17,7 @@ from services.matching.model import NOT_FOUND, Line, Match, MatchNotFound, Match
 from services.matching.ranking import OpenLine
 
 POSTING_EXPIRES, MATCH_EXPIRES = "posting_expires", "match_expires"  # timers
-CANDIDATES = 1000  # of the lines that fit one line: those that have waited longest are ranked
+CANDIDATES = 1000  # lines that are ranked for one posting, an equal share for each of its own
 _analyser = Analyser(vocabularies.spellings("places"))
 
 
@@ -137,8 +138,11 @@ async def list_postings(
     )
 
 
-async def find_open_lines(tx: Tx, posting: Posting, line: Line) -> list[OpenLine]:
-    """The lines of the other side that fit: kind by the tree, unit, place, time, and something open."""
+async def find_open_lines(tx: Tx, posting: Posting, line: Line, *, most: int) -> list[OpenLine]:
+    """The lines of the other side that fit: kind by the tree, unit, place, time, and something open.
+
+    Of more than `most` those that have waited longest.
+    """
     wanted: list[dict[str, Any]] = [
         {"$or": [{"help_path": line.help_code}, {"help_code": {"$in": path("help", line.help_code)[1:]}}]},
         {"participant_id": {"$ne": posting.participant_id}},
@@ -151,30 +155,19 @@ async def find_open_lines(tx: Tx, posting: Posting, line: Line) -> list[OpenLine
     if line.end_time is not None:
         wanted.append({"$or": [{"start_time": None}, {"start_time": {"$lt": line.end_time}}]})
     fits = {"side": posting.side.other, "unit_code": line.unit_code, "$and": wanted}
-    rows = tx.db.open_lines.find(fits, session=tx.session).sort("publish_time", 1).limit(CANDIDATES)
+    rows = tx.db.open_lines.find(fits, session=tx.session).sort("publish_time", 1).limit(most)
     return [from_document(OpenLine, row) for row in await rows.to_list(None)]
 
 
 # -- matches -------------------------------------------------------------------------------------------------------
-async def add_match(tx: Tx, match: Match) -> Match:
-    return await tx.insert("matches", match)
-
-
-async def get_match(tx: Tx, match_id: str) -> Match:
-    """Raises MatchNotFound."""
-    if found := await tx.get("matches", match_id, Match):
-        return found
-    raise MatchNotFound
+_kept = Aggregates({Match: ("matches", MatchNotFound)})
+add, get, save = _kept.add, _kept.get, _kept.save
 
 
 async def find_proposal(tx: Tx, need_line_id: str, offer_line_id: str) -> Match | None:
     """The match of these two lines that waits for an answer."""
     lines = {"need_line_id": need_line_id, "offer_line_id": offer_line_id}
     return await tx.find("matches", {**lines, "state": MatchState.PROPOSED}, Match)
-
-
-async def save_match(tx: Tx, match: Match) -> Match:
-    return await tx.save("matches", match)
 
 
 async def list_matches(

@@ -144,10 +144,10 @@ class Members(members_pb2_grpc.MembersServiceServicer):
         return await self._app.write(affiliations.create_affiliation, a.Affiliation, request, by=caller())
 
     async def GetAffiliation(self, request: a.GetAffiliationRequest, context: Any) -> a.Affiliation:
-        return await self._app.read(affiliations.get_affiliation, a.Affiliation, request)
+        return await self._app.read(affiliations.get_affiliation, a.Affiliation, request, by=caller())
 
     async def ListAffiliations(self, request: a.ListAffiliationsRequest, context: Any) -> a.ListAffiliationsResponse:
-        return await self._app.read(affiliations.list_affiliations, a.ListAffiliationsResponse, request)
+        return await self._app.read(affiliations.list_affiliations, a.ListAffiliationsResponse, request, by=caller())
 
     async def ConfirmAffiliation(self, request: a.ConfirmAffiliationRequest, context: Any) -> a.Affiliation:
         return await self._app.write(affiliations.confirm_affiliation, a.Affiliation, request)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chassis import errors
 from chassis.call import Caller
 from chassis.values import LocalizedText
-from participants.model import COORDINATOR, lets_act
+from participants.model import COORDINATOR
 
 KEPT_TOKENS = 200  # exchanged refresh tokens that a session still recognises when they come back
 
@@ -48,6 +48,19 @@ class OwnRole(errors.FailedPrecondition):
 
     en = "You cannot take a role from yourself: ask another coordinator"
     ar = "لا يمكنك سحب دور من نفسك: اطلب ذلك من منسّق آخر"
+
+
+class AffiliationOver(errors.FailedPrecondition):
+    """Its end has passed while it waited."""
+
+    en, ar = "The affiliation was asked for until a day that has passed", "طُلب الانتساب إلى يوم مضى"
+
+
+class PersonAlready(errors.AlreadyExists):
+    """The account has joined as a person before; it may still apply for organizations."""
+
+    en = "This account has joined as a person already"
+    ar = "انضم صاحب هذا الحساب من قبل"
 
 
 class ApplicationNotFound(errors.NotFound):
@@ -348,18 +361,16 @@ class Affiliation(Struct, frozen=True, kw_only=True):
     decline_reason: LocalizedText | None = None
     version: int = 0
 
-    def __post_init__(self) -> None:
+    def check_times(self) -> None:
         """Raises EndsBeforeItStarts."""
         if self.end_time is not None and self.end_time <= (self.start_time or self.create_time):
             raise errors.EndsBeforeItStarts(field="affiliation.end_time")
 
-    def lets_act(self, at: datetime) -> bool:
-        """May the person act for the organization at that moment?"""
-        return lets_act(self, at)
-
     def confirm(self, *, at: datetime) -> "Affiliation":
-        """Raises AffiliationInOtherState."""
+        """Raises AffiliationInOtherState, AffiliationOver."""
         self._expect(AffiliationState.REQUESTED)
+        if self.end_time is not None and self.end_time <= at:
+            raise AffiliationOver
         return replace(self, state=AffiliationState.CONFIRMED, start_time=self.start_time or at)
 
     def decline(self, *, reason: LocalizedText) -> "Affiliation":

@@ -44,6 +44,7 @@ async def migrate(db: Any) -> None:
     await db.sessions.create_index("expire_time", expireAfterSeconds=0)
     await db.applications.create_index([("account_id", 1), ("_id", -1)])
     await db.applications.create_index([("state", 1), ("_id", -1)])
+    await db.people.create_index("account_id", unique=True)
     await db.applications.create_index([("state", 1), ("submit_time", 1), ("_id", 1)])
     await db.people.create_index("join_time")
     await db.organizations.create_index("join_time")
@@ -80,6 +81,11 @@ async def add_account(tx: Tx, account: Account) -> Account:
         return await tx.insert("accounts", account)
     except DuplicateKeyError as error:
         raise EmailTaken from error
+
+
+async def find_person_of(tx: Tx, account_id: str) -> Person | None:
+    """Who this account is in the network."""
+    return await tx.find("people", {"account_id": account_id}, Person)
 
 
 async def find_account_by_email(tx: Tx, email: str) -> Account | None:

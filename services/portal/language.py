@@ -5,6 +5,7 @@ CLDR locale; there is no other list of them. Messages have keys (`home.title`): 
 """
 
 import datetime
+import functools
 import io
 import pathlib
 import uuid
@@ -45,6 +46,7 @@ class Language:
         for _, others in rest:
             translations.merge(others)
         self.code = code
+        self.tree = functools.cache(self._tree)
         self.locale = locale
         self.direction = self.locale.text_direction
         self.name = Locale.parse(code).get_display_name(code)  # in itself: العربية, English
@@ -105,15 +107,18 @@ class Language:
         term = vocabularies.find(vocabulary, code)
         return self.plain(term.label) if term else code
 
-    def tree(self, vocabulary: str, root: str = "") -> list[tuple[str, int, str]]:
-        """Code, depth and label of each term, below its wider one; of those below `root` if one is given."""
-        return list(self._below(vocabulary, root or None, 0))
-
-    def _below(self, vocabulary: str, parent: str | None, depth: int) -> Iterator[tuple[str, int, str]]:
+    def _tree(self, vocabulary: str) -> list[tuple[str, int, str]]:
+        """Code, depth and label of each term, below its wider one."""
+        narrower: dict[str | None, list[vocabularies.Term]] = {}
         for term in vocabularies.load(vocabulary).terms:
-            if term.parent == parent:
+            narrower.setdefault(term.parent, []).append(term)
+
+        def below(parent: str | None, depth: int) -> Iterator[tuple[str, int, str]]:
+            for term in narrower.get(parent, ()):
                 yield term.code, depth, self.plain(term.label)
-                yield from self._below(vocabulary, term.code, depth + 1)
+                yield from below(term.code, depth + 1)
+
+        return list(below(None, 0))
 
     def options(self, vocabulary: str, *, roots: bool = False) -> list[tuple[str, str]]:
         """Code and label of each term, or of the widest only."""

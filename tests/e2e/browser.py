@@ -2,7 +2,7 @@
 
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -104,3 +104,71 @@ def violations(page: Page) -> list[str]:
 
 def scrolls_sideways(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+
+def heard_on_the_wire(page: Page, go: Callable[[], object], *, slow: bool = False) -> tuple[int, float]:
+    """Bytes that came while `go` loads a page, compressed and with headers; and seconds to the first contents.
+
+    `slow`: a weak link, 400 ms there and back and 50 kB/s.
+    """
+    devtools, came = page.context.new_cdp_session(page), [0]
+
+    def count(event: dict[str, Any]) -> None:
+        came[0] += event["encodedDataLength"]
+
+    devtools.on("Network.loadingFinished", count)
+    devtools.send("Network.enable")
+    if slow:
+        link = {"offline": False, "latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 50_000}
+        devtools.send("Network.emulateNetworkConditions", link)
+    go()
+    page.wait_for_load_state("networkidle")
+    painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    devtools.detach()
+    return int(came[0]), painted / 1000
+
+
+def out_of_reach(page: Page) -> list[str]:
+    """What can be pressed but not reached by the Tab key, or is reached without showing it."""
+    wanted = page.evaluate(
+        """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary")]
+            .filter(it => it.checkVisibility({visibilityProperty: true}))
+            .map((it, index) => (it.dataset.reach = index, index))"""
+    )
+    reached, hidden = set(), []
+    page.evaluate("document.activeElement.blur()")
+    for _ in range(len(wanted) + 20):
+        page.keyboard.press("Tab")
+        found = page.evaluate(
+            """() => {
+                const it = document.activeElement, style = getComputedStyle(it);
+                const outlined = parseFloat(style.outlineWidth) > 0 && style.outlineStyle != "none";
+                return [it.dataset.reach, outlined || style.boxShadow != "none", it.outerHTML.slice(0, 120)];
+            }"""
+        )
+        if found[0] is not None:
+            reached.add(int(found[0]))
+            if not found[1]:
+                hidden.append(f"no focus is seen: {found[2]}")
+    missing = [index for index in wanted if index not in reached and not _radio(page, index)]
+    told = "i => document.querySelector(`[data-reach='${i}']`).outerHTML.slice(0, 120)"
+    return [page.evaluate(told, index) for index in missing] + hidden
+
+
+def _radio(page: Page, index: int) -> bool:
+    """Of a group of them one is reached by Tab, the others by arrows."""
+    return bool(page.evaluate("i => document.querySelector(`[data-reach='${i}']`).type == 'radio'", index))
+
+
+def foreign_letters(page: Page, code: str) -> str:
+    """What a page says in letters of the other language outside of passages that are marked."""
+    marked = f'[lang]:not(html):not([lang={code}]), bdi[dir="auto"], code, svg, input, textarea, option'
+    said = page.evaluate(
+        """marked => {
+            const body = document.body.cloneNode(true);
+            body.querySelectorAll(marked).forEach(it => it.remove());
+            return body.textContent;
+        }""",
+        marked,
+    )
+    return " ".join(re.findall("[A-Za-z]{2,}" if code == "ar" else "[\u0600-\u06ff]+", said))

@@ -28,12 +28,23 @@ class _Take(http.server.BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
-        request = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["content-length"])))
+        request = ExportTraceServiceRequest.FromString(self._body())
         for one in request.resource_spans:
             (name,) = (item.value.string_value for item in one.resource.attributes if item.key == "service.name")
             self.server.spans += [(name, span) for scope in one.scope_spans for span in scope.spans]
         self.send_response(200)
         self.end_headers()
+
+    def _body(self) -> bytes:
+        """Envoy sends it in chunks (RFC 9112, 7.1), the services whole."""
+        if length := self.headers["content-length"]:
+            return self.rfile.read(int(length))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
 
     def log_message(self, *_: object) -> None:
         pass

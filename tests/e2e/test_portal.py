@@ -1,5 +1,6 @@
 """The portal's journeys in a real browser, in both languages, with JavaScript and without."""
 
+import functools
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,7 +8,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.browser import SIZES, Person, chromium, scrolls_sideways, violations
+from tests.e2e.browser import (
+    SIZES,
+    Person,
+    chromium,
+    foreign_letters,
+    heard_on_the_wire,
+    out_of_reach,
+    scrolls_sideways,
+    violations,
+)
 from tests.e2e.conftest import PASSWORD, Network
 
 MODES = [("ar", True), ("en", True), ("ar", False)]  # language, with scripts
@@ -89,11 +99,44 @@ def test_a_need_becomes_a_confirmed_delivery(network: Network, visitor: Visitor,
     assert asking.says("Match.State.CONFIRMED")
 
 
+# -- every page ----------------------------------------------------------------------------------------------------
+PUBLIC = ("", "/docs", "/sign-in", "/sign-up", "/needs")
+FOREIGN = {"Wasl", "CloudEvents", "JavaScript"}  # names that have no other spelling
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("code", ["ar", "en"])
-def test_every_page_is_for_everybody(network: Network, visitor: Visitor, code: str, size: str) -> None:
+def test_every_page_is_for_everybody(visitor: Visitor, code: str, size: str) -> None:
     person = visitor(code, size=size)
-    for path in ("", "/docs", "/sign-in", "/sign-up", "/about"):
+    for path in PUBLIC:
         page = person.go(path)
         assert violations(page) == [], path
         assert not scrolls_sideways(page), path
+        assert set(foreign_letters(page, code).split()) <= FOREIGN, path
+
+
+@pytest.mark.parametrize("code", ["ar", "en"])
+def test_at_twice_the_size_nothing_is_cut_off(visitor: Visitor, code: str) -> None:
+    """200 % on a screen of 1280 px is a page of 640 px (WCAG 1.4.4, 1.4.10)."""
+    person = visitor(code)
+    person.page.set_viewport_size({"width": 640, "height": 450})
+    for path in PUBLIC:
+        assert not scrolls_sideways(person.go(path)), path
+
+
+@pytest.mark.parametrize("code", ["ar", "en"])
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(visitor: Visitor, code: str) -> None:
+    person = visitor(code)
+    for path in ("", "/sign-up"):
+        assert out_of_reach(person.go(path)) == [], path
+
+
+# -- weak links ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("code", ["ar", "en"])
+def test_a_visit_is_light_and_quick_on_a_weak_link(visitor: Visitor, code: str) -> None:
+    person = visitor(code)
+    first, painted = heard_on_the_wire(person.page, lambda: person.go(""), slow=True)
+    assert first <= 60_000
+    assert painted < 3
+    for path in ("/sign-up", "/sign-in"):
+        assert heard_on_the_wire(person.page, functools.partial(person.go, path))[0] <= 25_000, path

@@ -226,7 +226,7 @@ async def test_two_instances(behind: Behind, subtests: pytest.Subtests) -> None:
     running = {instance: behind.double(instance, port)[0] for instance, port in ports.items()}
     every = ",".join(f"127.0.0.1:{port}" for port in ports.values())
     gateway = behind.gateway(
-        every, GATEWAY_JWKS_SECONDS="600"
+        every, GATEWAY_JWKS_SECONDS="50"
     )  # a fetch of keys is a success, and no failure consecutive
     client = gateway.client()
     await_double(client, "a", "b")

@@ -1,6 +1,7 @@
 """Needs, offers, suggestions and matches over gRPC: their stories, their races, and what they refuse."""
 
 import asyncio
+import datetime
 import random
 from collections.abc import AsyncIterator
 from typing import Any
@@ -68,13 +69,14 @@ class Party:
         draft = await self(f"Create{kind}", organization_id=self.member_id, **{noun: posting})
         return await self(f"Publish{kind}", **{f"{noun}_id": getattr(draft, f"{noun}_id")}, etag=draft.etag)
 
-    async def propose(self, need: Any, offer: Any, quantity: int = 300) -> Any:
+    async def propose(self, need: Any, offer: Any, quantity: int = 300, **fields: Any) -> Any:
         match = {
             "need_id": need.need_id,
             "need_line_id": need.lines[0].line_id,
             "offer_id": offer.offer_id,
             "offer_line_id": offer.lines[0].line_id,
             "proposed_quantity": quantity,
+            **fields,
         }
         return await self("CreateMatch", match=match)
 
@@ -309,6 +311,58 @@ async def test_a_match_with_anothers_draft_does_not_tell_that_it_is_there(partie
     school, first, _ = parties
     draft = await school("CreateNeed", organization_id=school.member_id, need={"title": TITLE, "lines": [KITS]})
     assert (await refusal(first.propose(draft, await first.offer()))).reason == "NEED_NOT_FOUND"
+
+
+async def test_a_line_that_was_changed_after_the_proposal_is_not_what_was_agreed(parties: list[Party]) -> None:
+    school, first, _ = parties
+    need = await school.need()
+
+    async def change(offer: Any, *lines: dict[str, Any]) -> None:
+        await first("UpdateOffer", offer={"offer_id": offer.offer_id, "lines": lines}, update_mask={"paths": ["lines"]})
+
+    for changed, reason in (
+        ({"unit_code": "set"}, "LINES_DO_NOT_FIT"),
+        ({"help_code": "art-kits"}, "LINES_DO_NOT_FIT"),
+        (None, "LINES_CHANGED"),
+    ):
+        offer = await first.offer()
+        match = await first.propose(need, offer, 50)
+        line = {**KITS, "line_id": offer.lines[0].line_id, **changed} if changed else KITS
+        await change(offer, line)
+        assert (await refusal(school("AcceptMatch", match_id=match.match_id))).reason == reason
+    kept = await school("GetNeed", need_id=need.need_id)
+    assert kept.lines[0].committed_quantity == 0
+
+
+async def test_what_one_side_wrote_to_the_other_is_in_no_event(parties: list[Party]) -> None:
+    school, first, _ = parties
+    match = await school.propose(await school.need(), await first.offer(), 5, note={"en": "call Amal first"})
+    declined = await first("DeclineMatch", match_id=match.match_id, reason={"en": "Sami is ill"})
+    assert (declined.note.en, declined.reason.en) == ("call Amal first", "Sami is ill")
+    announced = await school.matching.db.outbox.find({"subject": match.match_id}).to_list(None)
+    assert len(announced) == 2
+    assert "Amal" not in str(announced)
+    assert "Sami" not in str(announced)
+
+
+async def test_without_a_mask_an_update_changes_what_is_given(parties: list[Party]) -> None:
+    school, _, _ = parties
+    need = await school.need()
+    changed = await school("UpdateNeed", need={"need_id": need.need_id, "description": {"en": "for two schools"}})
+    assert (changed.description.en, changed.title, changed.lines) == ("for two schools", need.title, need.lines)
+    refused = await refusal(school("UpdateNeed", need={"need_id": need.need_id, "title": {}}))
+    assert "need.title" in refused.violations
+
+
+async def test_an_end_that_is_taken_away_is_90_days_after_publishing(parties: list[Party]) -> None:
+    school, _, _ = parties
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=2)
+    need = await school.need(expire_time=soon)
+    cleared = await school("UpdateNeed", need={"need_id": need.need_id}, update_mask={"paths": ["expire_time"]})
+    assert cleared.expire_time.seconds == need.publish_time.seconds + 90 * 86_400
+    timer = await school.matching.db.timers.find_one({"subject": need.need_id})
+    assert timer is not None
+    assert timer["at"].timestamp() == pytest.approx(cleared.expire_time.seconds, abs=1)
 
 
 # -- refused -------------------------------------------------------------------------------------------------------

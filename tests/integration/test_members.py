@@ -659,6 +659,31 @@ async def test_a_call_that_its_caller_gave_up_leaves_all_or_nothing(members: Mem
     assert decided
 
 
+async def test_an_account_joins_as_one_person_and_for_organizations(members: Members, coordinator: Who) -> None:
+    who = await members.account()
+    first, second = [await members.submitted(who) for _ in range(2)]
+    third = await members.submitted(who, organization=SCHOOL)
+    await members("ApproveApplication", by=coordinator, **id_of(first))
+    refused = await refusal(members("ApproveApplication", by=coordinator, **id_of(second)))
+    assert (refused.code, refused.reason) == ("ALREADY_EXISTS", "PERSON_ALREADY")
+    await members("ApproveApplication", by=coordinator, **id_of(third))
+    assert await members.db.people.count_documents({"account_id": who.account_id}) == 1
+
+
+async def test_a_profile_without_a_mask_keeps_what_is_not_given(members: Members, coordinator: Who) -> None:
+    approved = await members.approved(coordinator)
+    changed = {"person_id": approved.member_id, "profile": {"display_name": {"en": "Amal"}, "of_age": True}}
+    person = await members("UpdatePerson", by=coordinator, person=changed)
+    assert person.profile.display_name.en == "Amal"
+    assert (person.profile.place_code, person.profile.of_age) == (PERSON["place_code"], True)
+
+
+async def test_a_name_asks_for_no_money(members: Members) -> None:
+    who = await members.account()
+    refused = await refusal(members.draft(who, organization={**SCHOOL, "display_name": {"en": "Send 500 USD to us"}}))
+    assert refused.violations == {"application.organization.display_name": "MONEY_REFUSED"}
+
+
 # -- affiliations --------------------------------------------------------------------------------------------------
 async def joined(members: Members, coordinator: Who, **application: Any) -> tuple[Who, str]:
     """A new member's account, as it is after the approval, and its member id."""
@@ -700,8 +725,8 @@ async def test_a_representative_is_confirmed_acts_and_ends(members: Members, coo
 
 
 async def test_an_affiliation_is_asked_for_by_its_sides_only(members: Members, coordinator: Who) -> None:
-    _, school = await joined(members, coordinator, organization=SCHOOL)
-    _, person = await joined(members, coordinator, person=PERSON)
+    owner, school = await joined(members, coordinator, organization=SCHOOL)
+    amal, person = await joined(members, coordinator, person=PERSON)
     stranger = await members.account("member")
     tie = {"person_id": person, "organization_id": school, "role": "STAFF"}
     before = await members.dump()
@@ -721,6 +746,10 @@ async def test_an_affiliation_is_asked_for_by_its_sides_only(members: Members, c
         "DeclineAffiliation", by=coordinator, affiliation_id=asked.affiliation_id, decline_reason=REASON
     )
     assert (declined.state, declined.decline_reason.ar) == (declined.DECLINED, REASON["ar"])
+    for by, told in ((amal, True), (owner, True), (coordinator, True), (stranger, False)):
+        seen = await members("GetAffiliation", by=by, affiliation_id=asked.affiliation_id)
+        listed = await members("ListAffiliations", by=by, organization_id=school, state="DECLINED")
+        assert (seen.HasField("decline_reason"), listed.affiliations[0].HasField("decline_reason")) == (told, told)
     refused = await refusal(members("EndAffiliation", by=coordinator, affiliation_id=asked.affiliation_id))
     assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "AFFILIATION_IN_OTHER_STATE")
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from chassis import errors
 from chassis.call import Caller
 from chassis.values import LocalizedText
+from participants.model import lets_act
 from services.members import model
 from services.members.model import Application, ApplicationState
 
@@ -148,14 +149,16 @@ def test_a_representative_acts_from_start_to_end_while_confirmed() -> None:
     )
     confirmed = asked.confirm(at=NOW + timedelta(days=1))
     days = [NOW + timedelta(days=n) for n in (0, 1, 9, 10)]
-    assert [confirmed.lets_act(day) for day in days] == [False, True, True, False]
-    assert not any(asked.lets_act(day) or confirmed.end().lets_act(day) for day in days)
-    assert not any(replace(confirmed, role=model.AffiliationRole.STAFF).lets_act(day) for day in days)
+    assert [lets_act(confirmed, day) for day in days] == [False, True, True, False]
+    assert not any(lets_act(asked, day) or lets_act(confirmed.end(), day) for day in days)
+    assert not any(lets_act(replace(confirmed, role=model.AffiliationRole.STAFF), day) for day in days)
     for other in (confirmed, confirmed.end(), asked.decline(reason=NAME)):
         with pytest.raises(model.AffiliationInOtherState):
             other.confirm(at=NOW)
     with pytest.raises(errors.EndsBeforeItStarts):
-        replace(asked, start_time=NOW + timedelta(days=10))
+        replace(asked, start_time=NOW + timedelta(days=10)).check_times()
+    with pytest.raises(model.AffiliationOver):
+        asked.confirm(at=NOW + timedelta(days=10))
 
 
 # -- roles ---------------------------------------------------------------------------------------------------------

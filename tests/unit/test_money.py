@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import vocabularies
 from chassis import money
-from chassis.values import LocalizedText
+from wasl.matching.v1.postings_pb2 import CreateNeedRequest, Line, Need
+from wasl.type.v1.localized_text_pb2 import LocalizedText
 
 SET = tomllib.loads(pathlib.Path(__file__).with_name("money_set.toml").read_text(encoding="utf-8"))
 
@@ -66,14 +68,38 @@ def test_a_number_that_does_not_check_out_is_none(sentence: str) -> None:
 
 
 def test_the_refusal_names_the_field_and_gives_advice_in_both_languages() -> None:
-    money.check("need.title", LocalizedText(ar="كتب", en="Books"))
-    for text in (LocalizedText(en="send cash"), LocalizedText(ar="نحتاج أموالا")):
+    money.check(CreateNeedRequest(need=Need(title=LocalizedText(ar="كتب", en="Books"))))
+    lines = [Line(), Line(note=LocalizedText(ar="نحتاج أموالا"))]
+    for need, field in ((Need(title=LocalizedText(en="send cash")), "title"), (Need(lines=lines), "lines[1].note")):
         with pytest.raises(money.MoneyRefused) as refused:
-            money.check("need.title", text)
+            money.check(CreateNeedRequest(need=need))
         (violation,) = refused.value.violations
-        assert (violation.field, violation.reason) == ("need.title", "MONEY_REFUSED")
+        assert (violation.field, violation.reason) == (f"need.{field}", "MONEY_REFUSED")
         assert "introduction" in violation.en
         assert "منسّق" in violation.ar
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "We try 3 methods of teaching",
+        "Students get one try",
+        "SY0100 and SY0205 need desks",
+        "SY0701 and SY0803 need desks and chairs",
+        "We do not pay salaries",
+        "لا ندفع رواتب للمتطوعين",
+    ],
+)
+def test_ordinary_sentences_pass(sentence: str) -> None:
+    assert not money.asks_for_money(sentence)
+
+
+def test_no_pair_of_district_codes_is_an_account() -> None:
+    codes = [term.code for term in vocabularies.load("places").terms]
+    refused = [
+        (one, other) for one in codes for other in codes if money.asks_for_money(f"{one} and {other} need desks")
+    ]
+    assert refused == []
 
 
 @given(st.text(max_size=300))

@@ -174,7 +174,8 @@ ID = "0190c1a2-0000-7000-8000-000000000001"
         (["profile.display_name"], {"place_code": "Idleb"}, {"person.profile.display_name": "REQUIRED"}),
         (["profile"], {"place_code": "SY07", "of_age": True}, {"person.profile.display_name": "REQUIRED"}),
         ([], {"display_name": {"en": "A child"}}, {"person.profile.of_age": "BOOL_CONST"}),
-        ([], None, {"person.profile": "REQUIRED"}),
+        ([], None, {}),
+        (["profile"], None, {"person.profile": "REQUIRED"}),
     ],
 )
 def test_only_what_the_mask_names_is_looked_at(

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 import vocabularies
-from chassis import errors, masks, money, pb
+from chassis import errors, masks, pb
 from chassis.call import Caller
 from chassis.ids import new_id
 from chassis.paging import Page
@@ -36,7 +36,7 @@ WRITTEN = (
 
 
 async def create_convening(tx: Tx, *, convening: dict[str, Any], organization_id: str, by: Caller) -> Convening:
-    """Begin a draft. Raises what participants.acting_for raises, SessionsOverlap, TimeZoneUnknown, MoneyRefused."""
+    """Begin a draft. Raises what participants.acting_for raises, SessionsOverlap, TimeZoneUnknown."""
     organizer = await participants.acting_for(tx, by=by, organization_id=organization_id)
     made = Convening(
         convening_id=new_id(),
@@ -58,7 +58,6 @@ def _written(given: dict[str, Any]) -> dict[str, Any]:
     for name in ("title", "description", "address"):
         if values.get(name):
             values[name] = msgspec.convert(values[name], LocalizedText)
-            money.check(f"convening.{name}", values[name])
     for name, kind in (("kind", Kind), ("audience", Audience)):
         if name in values:
             values[name] = kind(values[name])
@@ -136,7 +135,6 @@ async def cancel_convening(
     before = await _own(tx, convening_id, by, coordinators=True)
     errors.check_etag(before.version, etag)
     reason = msgspec.convert(cancel_reason, LocalizedText)
-    money.check("cancel_reason", reason)
     after = await store.save(tx, before.cancel(reason=reason, at=tx.now))
     tx.cancel_timer(store.CONVENING_ENDS, subject=convening_id)
     _announce(tx, events_pb2.ConveningCancelled, after)

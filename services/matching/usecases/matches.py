@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from chassis import errors, money, pb
+from chassis import errors, pb
 from chassis.call import Caller
 from chassis.ids import new_id
 from chassis.paging import Page
@@ -16,6 +16,9 @@ from services.matching import store
 from services.matching.model import (
     COMMITTED,
     PROPOSAL_LIFE,
+    Line,
+    LineNotFound,
+    LinesChanged,
     LinesDoNotFit,
     Match,
     MatchExists,
@@ -34,7 +37,7 @@ async def create_match(tx: Tx, *, match: dict[str, Any], by: Caller) -> Match:
     """Propose a match for the side that the caller acts for, and announce it.
 
     Raises NeedNotFound, OfferNotFound, LineNotFound, PostingInOtherState, LinesDoNotFit, NothingOpen, MatchExists,
-    NotActingFor, MoneyRefused.
+    NotActingFor.
     """
     need = await get_posting(tx, side=Side.NEED, posting_id=match["need_id"], by=by)
     offer = await get_posting(tx, side=Side.OFFER, posting_id=match["offer_id"], by=by)
@@ -43,21 +46,16 @@ async def create_match(tx: Tx, *, match: dict[str, Any], by: Caller) -> Match:
         raise NotActingFor
     for posting in (need, offer):
         posting.check_published()
-    need_line, offer_line = need.line(match["need_line_id"]), offer.line(match["offer_line_id"])
     if need.participant_id == offer.participant_id:
         raise LinesDoNotFit(why_en="both are of the same participant", why_ar="كلاهما للمشارك نفسه")
-    if need_line.unit_code != offer_line.unit_code:
-        raise LinesDoNotFit(why_en="their units differ", why_ar="وحدتاهما مختلفتان")
-    if not store.related("help", need_line.help_code, offer_line.help_code):
-        raise LinesDoNotFit(why_en="they are different kinds of help", why_ar="هما نوعان مختلفان من المساعدة")
+    need_line, offer_line = need.line(match["need_line_id"]), offer.line(match["offer_line_id"])
+    _check_fit(need_line, offer_line)
     if not (need_line.open_quantity and offer_line.open_quantity):
         raise NothingOpen
     if await store.find_proposal(tx, need_line.line_id, offer_line.line_id):
         raise MatchExists
     note = msgspec.convert(match["note"], LocalizedText) if "note" in match else None
-    if note:
-        money.check("match.note", note)
-    made = await store.add_match(
+    made = await store.add(
         tx,
         Match(
             match_id=new_id(),
@@ -84,7 +82,7 @@ async def create_match(tx: Tx, *, match: dict[str, Any], by: Caller) -> Match:
 
 async def get_match(tx: Tx, *, match_id: str, by: Caller) -> Match:
     """Raises MatchNotFound, also for who has no part in it."""
-    found = await store.get_match(tx, match_id)
+    found = await store.get(tx, Match, match_id)
     if COORDINATOR in by.roles or await _sides(tx, found, by):
         return found
     raise MatchNotFound
@@ -110,13 +108,19 @@ async def list_matches(
 async def accept_match(tx: Tx, *, match_id: str, etag: str, by: Caller) -> Match:
     """Commit what is open on both lines, at most what was proposed; announces the match and both sides.
 
-    Raises OtherSideDecides, MatchInOtherState, PostingInOtherState, NothingOpen.
+    Raises OtherSideDecides, MatchInOtherState, PostingInOtherState, LinesChanged, LinesDoNotFit, NothingOpen.
     """
     before = await _of_side(tx, match_id, etag, by, answers=True)
     need, offer = await _both(tx, before)
     for posting in (need, offer):
         posting.check_published()
-    need_line, offer_line = need.line(before.need_line_id), offer.line(before.offer_line_id)
+    try:
+        need_line, offer_line = need.line(before.need_line_id), offer.line(before.offer_line_id)
+    except LineNotFound as error:  # nobody asked for it by its id here
+        raise LinesChanged from error
+    _check_fit(need_line, offer_line)
+    if need_line.unit_code != before.unit_code:
+        raise LinesChanged
     quantity = min(before.proposed_quantity, need_line.open_quantity, offer_line.open_quantity)
     after = before.accept(quantity=quantity, at=tx.now)
     await _save_sides(
@@ -132,13 +136,15 @@ async def decline_match(tx: Tx, *, match_id: str, reason: dict[str, str], etag: 
     """Refuse what the other side has proposed. Raises OtherSideDecides, MatchInOtherState."""
     before = await _of_side(tx, match_id, etag, by, answers=True)
     tx.cancel_timer(store.MATCH_EXPIRES, subject=match_id)
-    return await _save(tx, events_pb2.MatchDeclined, before.decline(reason=_reason(reason), at=tx.now))
+    return await _save(
+        tx, events_pb2.MatchDeclined, before.decline(reason=msgspec.convert(reason, LocalizedText), at=tx.now)
+    )
 
 
 async def withdraw_match(tx: Tx, *, match_id: str, reason: dict[str, str], etag: str, by: Caller) -> Match:
     """Take it back; what was committed is open again. Raises MatchInOtherState."""
     before = await _of_side(tx, match_id, etag, by)
-    after = before.withdraw(reason=_reason(reason), at=tx.now)
+    after = before.withdraw(reason=msgspec.convert(reason, LocalizedText), at=tx.now)
     if before.state in COMMITTED:
         need, offer = await _both(tx, before)
         await _save_sides(
@@ -152,7 +158,7 @@ async def withdraw_match(tx: Tx, *, match_id: str, reason: dict[str, str], etag:
 
 async def expire_match(tx: Tx, *, match_id: str) -> None:
     """The other side did not answer in time."""
-    before = await store.get_match(tx, match_id)
+    before = await store.get(tx, Match, match_id)
     await _save(tx, events_pb2.MatchExpired, before.expire(at=tx.now))
 
 
@@ -183,6 +189,14 @@ async def confirm_match(tx: Tx, *, match_id: str, etag: str, by: Caller) -> Matc
     return await _save(tx, events_pb2.MatchConfirmed, after)
 
 
+def _check_fit(need_line: Line, offer_line: Line) -> None:
+    """Raises LinesDoNotFit: a line may have changed since it was suggested or proposed."""
+    if need_line.unit_code != offer_line.unit_code:
+        raise LinesDoNotFit(why_en="their units differ", why_ar="وحدتاهما مختلفتان")
+    if not store.related("help", need_line.help_code, offer_line.help_code):
+        raise LinesDoNotFit(why_en="they are different kinds of help", why_ar="هما نوعان مختلفان من المساعدة")
+
+
 # -- shared --------------------------------------------------------------------------------------------------------
 async def _acts_for(tx: Tx, participant_id: str, by: Caller) -> bool:
     return await participants.acts_for(tx, by=by, participant_id=participant_id)
@@ -201,7 +215,7 @@ async def _of_side(
 
     Raises MatchNotFound, OtherSideDecides, VersionConflict.
     """
-    found = await store.get_match(tx, match_id)
+    found = await store.get(tx, Match, match_id)
     sides = await _sides(tx, found, by)
     if not sides:
         raise MatchNotFound
@@ -224,17 +238,13 @@ async def _save_sides(tx: Tx, *postings: Posting) -> None:
         announce(tx, UPDATED, await store.save_posting(tx, posting))
 
 
-def _reason(given: dict[str, str]) -> LocalizedText:
-    reason = msgspec.convert(given, LocalizedText)
-    money.check("reason", reason)
-    return reason
-
-
 async def _save(tx: Tx, kind: Any, match: Match) -> Match:
-    saved = await store.save_match(tx, match)
+    saved = await store.save(tx, match)
     _announce(tx, kind, saved)
     return saved
 
 
 def _announce(tx: Tx, kind: Any, match: Match) -> None:
-    tx.emit(kind(match=pb.to_pb(matches_pb2.Match, match)), subject=match.match_id, sequence=match.version)
+    """Without what one side wrote to the other."""
+    public = pb.to_pb(matches_pb2.Match, msgspec.structs.replace(match, note=None, reason=None))
+    tx.emit(kind(match=public), subject=match.match_id, sequence=match.version)

@@ -1,11 +1,12 @@
 """Needs and offers: the same verbs for both sides."""
 
+import heapq
 from typing import Any
 
 import msgspec
 
 import vocabularies
-from chassis import errors, masks, money, pb
+from chassis import errors, masks, pb
 from chassis.call import Caller
 from chassis.ids import new_id
 from chassis.paging import Page
@@ -33,7 +34,7 @@ CLOSED = {Side.NEED: events_pb2.NeedClosed, Side.OFFER: events_pb2.OfferClosed}
 
 
 async def create_posting(tx: Tx, *, side: Side, given: dict[str, Any], organization_id: str, by: Caller) -> Posting:
-    """Begin a draft. Raises what participants.acting_for raises, CodeUnknown, EndsBeforeItStarts, MoneyRefused."""
+    """Begin a draft. Raises what participants.acting_for raises, CodeUnknown, EndsBeforeItStarts."""
     participant = await participants.acting_for(tx, by=by, organization_id=organization_id)
     values = _written(side, given)
     values["lines"] = merged((), values["lines"], new_id=new_id, field=f"{side.noun}.lines")
@@ -58,8 +59,6 @@ def _written(side: Side, given: dict[str, Any]) -> dict[str, Any]:
     for name in ("title", "description"):
         if name in given:
             values[name] = given[name] and msgspec.convert(given[name], LocalizedText)
-            if values[name]:
-                money.check(f"{noun}.{name}", values[name])
     if "lines" in given:
         values["lines"] = tuple(_line(f"{noun}.lines[{n}]", line) for n, line in enumerate(given["lines"]))
     if "expire_time" in given:
@@ -74,8 +73,6 @@ def _line(path: str, given: dict[str, Any]) -> Line:
             raise errors.CodeUnknown(field=f"{path}.{field}", code=given[field], vocabulary=vocabulary)
     if line.start_time and line.end_time and line.end_time <= line.start_time:
         raise errors.EndsBeforeItStarts(field=f"{path}.end_time")
-    if line.note:
-        money.check(f"{path}.note", line.note)
     return msgspec.structs.replace(line, committed_quantity=0, delivered_quantity=0)
 
 
@@ -133,8 +130,6 @@ async def close_posting(
     before = await _own(tx, side, posting_id, by, coordinators=True)
     errors.check_etag(before.version, etag)
     reason = msgspec.convert(close_reason, LocalizedText) if close_reason else None
-    if reason:
-        money.check("close_reason", reason)
     after = await store.save_posting(tx, before.close(reason=reason, at=tx.now))
     tx.cancel_timer(store.POSTING_EXPIRES, subject=posting_id)
     if before.state is PostingState.PUBLISHED:
@@ -181,9 +176,9 @@ async def suggest(tx: Tx, *, side: Side, posting_id: str, page_size: int, by: Ca
     """The lines of the other side that fit the open lines of a posting, best first."""
     posting = await get_posting(tx, side=side, posting_id=posting_id, by=by)
     found: list[Suggestion] = []
-    for line in posting.lines:
-        if line.open_quantity:
-            rows = await store.find_open_lines(tx, posting, line)
-            found += [rank(posting, line, row, at=tx.now) for row in rows]
-    found.sort(key=lambda one: (-one.score, one.need_line_id, one.offer_line_id))
-    return found[: min(page_size or SUGGESTED, MOST_SUGGESTED)]
+    open_lines = [line for line in posting.lines if line.open_quantity and not line.is_over(tx.now)]
+    for line in open_lines:
+        rows = await store.find_open_lines(tx, posting, line, most=store.CANDIDATES // len(open_lines))
+        found += [rank(posting, line, row, at=tx.now) for row in rows]
+    size = min(page_size or SUGGESTED, MOST_SUGGESTED)
+    return heapq.nsmallest(size, found, key=lambda one: (-one.score, one.need_line_id, one.offer_line_id))

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from chassis import errors, masks, money, pb
+from chassis import errors, masks, pb
 from chassis.call import Caller
 from chassis.ids import new_id
 from chassis.paging import Page
@@ -17,6 +17,7 @@ from services.members.model import (
     Application,
     ApplicationState,
     OrganizationProfile,
+    PersonAlready,
     PersonProfile,
 )
 from services.members.usecases.directory import announce_member
@@ -41,15 +42,12 @@ _WRITTEN = {"person": PersonProfile, "organization": OrganizationProfile, "state
 
 
 def _written(application: dict[str, Any]) -> dict[str, Any]:
-    """What the applicant writes of an application, as the model's values. Raises MoneyRefused."""
-    values: dict[str, Any] = {
+    """What the applicant writes of an application, as the model's values."""
+    return {
         name: application[name] and msgspec.convert(application[name], kind)
         for name, kind in _WRITTEN.items()
         if name in application
     }
-    if statement := values.get("statement"):
-        money.check("application.statement", statement)
-    return values
 
 
 async def get_application(tx: Tx, *, application_id: str, by: Caller) -> Application:
@@ -119,10 +117,16 @@ async def review_application(tx: Tx, *, application_id: str, etag: str, by: Call
 
 
 async def approve_application(tx: Tx, *, application_id: str, etag: str, by: Caller) -> Application:
-    """Make the applicant a member: a person or an organization, and the account's role. Announces both."""
+    """Make the applicant a member: a person or an organization, and the account's role. Announces both.
+
+    Raises ApplicationNotFound, ApplicationInOtherState, PersonAlready.
+    """
     before = (await store.get(tx, Application, application_id)).seen_by(by)
     errors.check_etag(before.version, etag)
-    after = await store.save(tx, before.approve(member_id=new_id(), at=tx.now))
+    approved = before.approve(member_id=new_id(), at=tx.now)
+    if approved.person and await store.find_person_of(tx, approved.account_id):
+        raise PersonAlready
+    after = await store.save(tx, approved)
     member = await store.add(tx, after.member())
     announce_member(tx, events_pb2.MemberJoined, member)
     account = await store.get(tx, Account, after.account_id)
@@ -139,7 +143,6 @@ async def reject_application(
     before = (await store.get(tx, Application, application_id)).seen_by(by)
     errors.check_etag(before.version, etag)
     reason = msgspec.convert(reject_reason, LocalizedText)
-    money.check("reject_reason", reason)
     after = await store.save(tx, before.reject(reason=reason, at=tx.now))
     _announce(tx, events_pb2.ApplicationRejected(application=_summary(after)), after)
     return after

@@ -5,10 +5,11 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from chassis import errors, pb
+from chassis import errors, masks, pb
 from chassis.call import Caller
 from chassis.paging import Page
 from chassis.tx import Tx
+from participants.model import lets_act
 from services.members import store
 from services.members.model import (
     Growth,
@@ -76,24 +77,26 @@ async def update_organization(
     return after
 
 
+_REQUIRED = ("display_name", "of_age", "type_code")
+
+
 def _changed(profile: Any, given: dict[str, Any], mask: tuple[str, ...]) -> Any:
-    """`profile` with what the mask names of `given`; an empty mask is all of it. Raises FieldNotChangeable."""
+    """`profile` with what the mask names of `given`, or else what is given. Raises FieldNotChangeable."""
     kind = type(profile)
-    fields = {"profile", *(f"profile.{name}" for name in kind.__struct_fields__)}
+    fields = kind.__struct_fields__
     for path in mask:
-        if path not in fields:
+        if path != "profile" and path.removeprefix("profile.") not in fields:
             raise errors.FieldNotChangeable(path=path)
-    if not mask or "profile" in mask:
-        return msgspec.convert(given, kind)
-    named = {path.partition(".")[2] for path in mask}
-    kept = {name: value for name, value in msgspec.to_builtins(profile).items() if name not in named}
-    return msgspec.convert({**kept, **{name: given[name] for name in named if name in given}}, kind)
+    named = fields if "profile" in mask else tuple(path.removeprefix("profile.") for path in mask)
+    changes = masks.chosen(given, named, of=fields, required=[name for name in _REQUIRED if name in fields])
+    values = {**msgspec.to_builtins(profile), **changes}
+    return msgspec.convert({name: value for name, value in values.items() if value is not None}, kind)
 
 
 async def check_acts_for(tx: Tx, organization: Organization, by: Caller) -> None:
     """Raises NotYours unless the caller represents the organization, owns it or is a coordinator."""
     ties = await store.list_ties(tx, organization_id=organization.organization_id, account_id=by.subject)
-    if not any(tie.lets_act(tx.now) for tie in ties):
+    if not any(lets_act(tie, tx.now) for tie in ties):
         check_owner(organization, by)
 
 

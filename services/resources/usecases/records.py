@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 import vocabularies
-from chassis import errors, masks, money, pb
+from chassis import errors, masks, pb
 from chassis.call import Caller
 from chassis.ids import new_id
 from chassis.paging import BadPageToken, Page, seal, unseal
@@ -118,7 +118,7 @@ def _place(token: str) -> tuple[int, int]:
 async def create_record(tx: Tx, *, record: dict[str, Any], by: Caller) -> Record:
     """Begin a concept with its first draft.
 
-    Raises CodeUnknown, MoneyRefused, and what participants.acting_for raises.
+    Raises CodeUnknown, and what participants.acting_for raises.
     """
     publisher = await participants.acting_for(tx, by=by, organization_id=record["publisher_id"])
     record_id = new_id()
@@ -143,9 +143,6 @@ def _written(given: dict[str, Any]) -> dict[str, Any]:
         for name, kind in WRITTEN.items()
         if name in given
     }
-    for name in ("title", "description"):
-        if text := values.get(name):
-            money.check(f"record.{name}", text)
     for name, vocabulary in search.ABOUT.items():
         for number, code in enumerate(values.get(f"{name}s") or ()):
             term = vocabularies.find(vocabulary, code)
@@ -157,7 +154,7 @@ def _written(given: dict[str, Any]) -> dict[str, Any]:
 async def update_record(tx: Tx, *, record: dict[str, Any], by: Caller, update_mask: tuple[str, ...] = ()) -> Record:
     """Change what the mask names, or else all that is given.
 
-    Raises FieldNotChangeable, RecordInOtherState, NotPublisher, VersionConflict, CodeUnknown, MoneyRefused.
+    Raises FieldNotChangeable, RecordInOtherState, NotPublisher, VersionConflict, CodeUnknown.
     """
     before = await own_record(tx, record_id=record["record_id"], by=by)
     errors.check_etag(before.version, record["etag"])

@@ -171,7 +171,7 @@ class MatchProposed(_message.Message):
     MATCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def match(self) -> _matches_pb2.Match:
-        """Its whole public state."""
+        """Its whole public state: without what one side wrote to the other."""
 
     def __init__(
         self,
@@ -195,7 +195,7 @@ class MatchAccepted(_message.Message):
     MATCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def match(self) -> _matches_pb2.Match:
-        """Its whole public state."""
+        """Its whole public state: without what one side wrote to the other."""
 
     def __init__(
         self,
@@ -219,7 +219,7 @@ class MatchDeclined(_message.Message):
     MATCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def match(self) -> _matches_pb2.Match:
-        """Its whole public state."""
+        """Its whole public state: without what one side wrote to the other."""
 
     def __init__(
         self,
@@ -243,7 +243,7 @@ class MatchWithdrawn(_message.Message):
     MATCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def match(self) -> _matches_pb2.Match:
-        """Its whole public state."""
+        """Its whole public state: without what one side wrote to the other."""
 
     def __init__(
         self,
@@ -267,7 +267,7 @@ class MatchExpired(_message.Message):
     MATCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def match(self) -> _matches_pb2.Match:
-        """Its whole public state."""
+        """Its whole public state: without what one side wrote to the other."""
 
     def __init__(
         self,
@@ -291,7 +291,7 @@ class MatchDispatched(_message.Message):
     MATCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def match(self) -> _matches_pb2.Match:
-        """Its whole public state."""
+        """Its whole public state: without what one side wrote to the other."""
 
     def __init__(
         self,
@@ -315,7 +315,7 @@ class MatchDelivered(_message.Message):
     MATCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def match(self) -> _matches_pb2.Match:
-        """Its whole public state."""
+        """Its whole public state: without what one side wrote to the other."""
 
     def __init__(
         self,
@@ -339,7 +339,7 @@ class MatchConfirmed(_message.Message):
     MATCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def match(self) -> _matches_pb2.Match:
-        """Its whole public state."""
+        """Its whole public state: without what one side wrote to the other."""
 
     def __init__(
         self,

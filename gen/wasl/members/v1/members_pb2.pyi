@@ -1051,7 +1051,7 @@ class UpdatePersonRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """`profile`, or fields of it such as `profile.place_code`; empty: the whole profile (AIP-134)."""
+        """`profile`, or fields of it such as `profile.place_code`; empty: those that are given (AIP-134)."""
 
     def __init__(
         self,
@@ -1217,7 +1217,7 @@ class UpdateOrganizationRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """`profile`, or fields of it such as `profile.homepage_uri`; empty: the whole profile (AIP-134)."""
+        """`profile`, or fields of it such as `profile.homepage_uri`; empty: those that are given (AIP-134)."""
 
     def __init__(
         self,
