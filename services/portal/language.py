@@ -15,7 +15,14 @@ from typing import Any
 
 import jinja2
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_skeleton, format_time, get_day_names, get_timezone_location
+from babel.dates import (
+    format_date,
+    format_skeleton,
+    format_time,
+    get_datetime_format,
+    get_day_names,
+    get_timezone_location,
+)
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -166,8 +173,9 @@ class Language:
         return self.digits(format_skeleton("yMMMM", _local(time, zone), locale=self.locale))
 
     def moment(self, time: Timestamp, zone: str = ZONE) -> str:
-        """Day and hour."""
-        return self.digits(format_datetime(_local(time, zone), "medium", locale=self.locale))
+        """Day and hour; to the second says nothing to a person."""
+        joined = str(get_datetime_format("medium", self.locale))
+        return joined.replace("{0}", self.hour(time, zone)).replace("{1}", self.day(time, zone))
 
     def date(self, date: datetime.date, pattern: str = "long") -> str:
         """Of the calendar, by a pattern of CLDR."""

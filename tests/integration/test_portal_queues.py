@@ -103,10 +103,10 @@ async def test_affiliations_are_confirmed_or_declined(net: Network, desk: Browse
         for one in people
     ]
     page = words(await desk.get("/en/queues/affiliations"))
-    assert page.count("Represents the organization · Hope School") == 2
+    assert page.count("Representative · Hope School") == 2
     first, second = [f"/queues/affiliations/{one.affiliation_id}" for one in made]
     assert "أُكّد الانتساب" in await desk.post(f"/ar{first}/confirm")
-    assert "Amal Haddad · Represents" in words(await desk.get(f"/en{second}")), "the first is beside it"
+    assert "Amal Haddad · Representative" in words(await desk.get(f"/en{second}")), "the first is beside it"
     page = await desk.post(f"/en{second}/decline", {"decline_reason.ar": ""}, status=400)
     assert len(wrong(page)) == 1
     await desk.post(f"/en{second}/decline", {"decline_reason.ar": REASON["ar"]})

@@ -21,7 +21,7 @@ from wasl.resources.v1 import resources_pb2 as r
 DUE = timedelta(days=14)  # in which the network wants to answer an applicant
 ENDED = ("APPROVED", "REJECTED", "WITHDRAWN")  # states in which an application waits no more
 ROLES = ("curator", "coordinator")  # that are given and taken by hand
-PERIODS = (12, 24, 60)  # months of the figures
+PERIODS = (12, 24)  # months of the figures
 
 
 # -- queues --------------------------------------------------------------------------------------------------------
