@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from google.protobuf.field_mask_pb2 import FieldMask
 from starlette.responses import Response
 
 from services.portal.acting import Acting, acting, names
@@ -11,6 +12,8 @@ from wasl.events.v1 import convenings_pb2 as c
 from wasl.members.v1 import affiliations_pb2 as a
 from wasl.members.v1 import members_pb2 as m
 from wasl.resources.v1 import resources_pb2 as r
+
+WHOLE = FieldMask(paths=["profile"])  # what a form left empty is to be empty
 
 
 # -- organizations -------------------------------------------------------------------------------------------------
@@ -71,7 +74,7 @@ async def change_organization(visit: Visit) -> Response:
     form.fill("organization", found)
     if form.sent:
         try:
-            request = form.message(m.UpdateOrganizationRequest)
+            request = form.message(m.UpdateOrganizationRequest, update_mask=WHOLE)
             request.organization.organization_id = found.organization_id
             await visit.call(visit.members.UpdateOrganization, request)
         except Refused as refused:
@@ -137,7 +140,7 @@ async def change_person(visit: Visit) -> Response:
     form.fill("person", found)
     if form.sent:
         try:
-            request = form.message(m.UpdatePersonRequest)
+            request = form.message(m.UpdatePersonRequest, update_mask=WHOLE)
             request.person.person_id = found.person_id
             await visit.call(visit.members.UpdatePerson, request)
         except Refused as refused:
