@@ -191,6 +191,7 @@ async def match(visit: Visit) -> Response:
 
 
 async def _match_page(visit: Visit, found: matches_pb.Match, form: Any = None) -> Response:
+    visit.path = f"/matches/{found.match_id}"  # also of a button that was refused: the language switch leads here
     known = (await acting(visit)).ids
     named = await participants(visit, [found.need_participant_id, found.offer_participant_id])
     need = await visit.part(visit.matching.GetNeed, p.GetNeedRequest(need_id=found.need_id))
