@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
-from services.portal.pages import account, home, needs
+from services.portal.pages import account, home, needs, records
 from services.portal.visit import Visit
 
 Page = Callable[[Visit], Awaitable[Response]]
-PAGES: list[tuple[str, Page, str]] = [*home.PAGES, *account.PAGES, *needs.PAGES]
+PAGES: list[tuple[str, Page, str]] = [*home.PAGES, *account.PAGES, *needs.PAGES, *records.PAGES]
