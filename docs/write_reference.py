@@ -205,11 +205,11 @@ def calls(page: Callable[..., object], rpcs: set[str], bound: tuple[Any, ...] = 
     """The RPCs that a page's function names, and those of the portal's functions that it calls.
 
     `bound` is what a partial gave it: a page that serves two nouns or several verbs says `side.rpc(visit, "Get")` or
-    f"{verb}Match".
+    f"{verb}Match", or is given the RPC's name.
     """
     if isinstance(page, functools.partial):
         return calls(page.func, rpcs, page.args)
-    found = set()
+    found = {one for one in bound if one in rpcs}
     for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(page)))):
         match node:
             case ast.Attribute(attr=name) if name in rpcs:

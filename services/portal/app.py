@@ -5,22 +5,21 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import structlog
 import uvloop
 from prometheus_client import Histogram
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders, UploadFile
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import http, ids, log
-from services.portal import language, reference
+from services.portal import language, multipart, reference
 from services.portal.assets import Assets
 from services.portal.config import Config
 from services.portal.language import Language
@@ -43,6 +42,7 @@ SECURITY = {
 FOR_EVER = "public, max-age=31536000, immutable"
 PROBES = ("/live", "/ready", "/metrics")
 MOST_FIELDS = 1000  # of a form
+GONE = 499  # the visitor went away; nobody reads it but the log
 
 _log = structlog.get_logger(__name__)
 _seconds = Histogram("wasl_page_seconds", "Duration of pages", ["route", "status"])
@@ -75,19 +75,23 @@ class Portal:
         async def endpoint(request: Request) -> Response:
             visit = await self._visit(request)
             request.state.visit = visit
-            if visit.sent:
-                visit.check_csrf()
-            return visit.finish(await page(visit))
+            try:
+                if visit.sent:
+                    visit.check_csrf()
+                return visit.finish(await page(visit))
+            finally:
+                if visit.file:  # a browser reads no answer before it has sent all
+                    await visit.file.pass_over()
 
         endpoint.page = page  # type: ignore[attr-defined]  # for a form that goes on after signing in
         return endpoint
 
     async def _visit(self, request: Request) -> Visit:
-        session, typed = read(request), await _typed(request)
+        session, (typed, file) = read(request), await _typed(request)
         known = session
         if session:
             session = await self.services.renewals.current(session)
-        visit = Visit(request, self._language(request), self.services, session, typed)
+        visit = Visit(request, self._language(request), self.services, session, typed, file)
         visit.session_changed = session is not known
         return visit
 
@@ -129,21 +133,26 @@ class Portal:
             response.headers.setdefault(name, value)
         return visit.finish(response)
 
+    async def gone(self, _: Request, __: Exception) -> Response:
+        """For the log: the visitor went away while something was still to come."""
+        return Response(status_code=GONE)
+
     def _stranger(self, request: Request) -> Visit:
         """The visit as far as it came."""
         known: Visit | None = getattr(request.state, "visit", None)
         return known or Visit(request, self._language(request), self.services, None)
 
 
-async def _typed(request: Request) -> dict[str, list[Any]]:
-    """The fields of a form, files as they came."""
+async def _typed(request: Request) -> tuple[dict[str, list[str]], multipart.File | None]:
+    """The fields of a form, and its file if it has one."""
     if request.method != "POST":
-        return {}
-    form = await request.form(max_files=1, max_fields=MOST_FIELDS)
-    typed: dict[str, list[Any]] = {}
-    for name, value in form.multi_items():
-        typed.setdefault(name, []).append(value if isinstance(value, UploadFile) else value.replace("\r\n", "\n"))
-    return typed
+        return {}, None
+    if request.headers.get("content-type", "").startswith(multipart.TYPE):
+        return await multipart.read(request)
+    typed: dict[str, list[str]] = {}
+    for name, value in (await request.form(max_fields=MOST_FIELDS)).multi_items():
+        typed.setdefault(name, []).append(str(value).replace("\r\n", "\n"))
+    return typed, None
 
 
 class Around:
@@ -197,7 +206,10 @@ def application(config: Config) -> Starlette:
             *portal.routes(),
         ],
         middleware=[Middleware(Around)],
-        exception_handlers=dict.fromkeys((HTTPException, Refused, SignInNeeded, Exception), portal.refused),
+        exception_handlers={
+            **dict.fromkeys((HTTPException, Refused, SignInNeeded, Exception), portal.refused),
+            ClientDisconnect: portal.gone,
+        },
         lifespan=portal.lifespan,
     )
     made.state.portal = portal

@@ -46,6 +46,10 @@ class Form:
         found = self.values(name)
         return found[0] if found else otherwise
 
+    def wrong(self, name: str) -> str:
+        """What is wrong with a field, or with one of its values."""
+        return next((text for one, text in self.errors.items() if _field(one) == name), "")
+
     def rows(self, prefix: str, least: int = 1) -> range:
         """Numbers of the repeated messages `prefix.0`, `prefix.1` that there are, `least` at least."""
         return range(max(least, *(number + 1 for number in _numbers(prefix, self.typed or self._filled)), 0))
@@ -84,7 +88,7 @@ class Form:
         return [f"{name}: {text}" for name, text in self.errors.items() if not self._shows(name)]
 
     def _shows(self, name: str) -> bool:
-        return any(one == name or one.startswith(f"{name}.") for one in self.typed)
+        return any(one in (name, _field(name)) or one.startswith(f"{name}.") for one in self.typed)
 
     def _read(self, kind: Any, prefix: str, zone: zoneinfo.ZoneInfo, wrong: dict[str, str]) -> dict[str, Any]:
         made: dict[str, Any] = {}
@@ -156,6 +160,11 @@ def _numbers(prefix: str, names: Mapping[str, Any]) -> list[int]:
     """Of `prefix.NUMBER.…`, ascending; at most a hundred."""
     found = {match[1] for name in names if (match := re.match(re.escape(prefix) + r"\.(\d{1,2})\.", name))}
     return sorted(map(int, found))
+
+
+def _field(name: str) -> str:
+    """`record.creators` for `record.creators.2`."""
+    return re.sub(r"\.\d+$", "", name)
 
 
 def _form_name(path: str) -> str:

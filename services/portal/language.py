@@ -10,23 +10,26 @@ import io
 import pathlib
 import uuid
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jinja2
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import (
     format_date,
     format_skeleton,
     format_time,
+    format_timedelta,
     get_datetime_format,
     get_day_names,
     get_timezone_location,
 )
+from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import Translations
+from babel.units import format_unit
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from markupsafe import Markup, escape
@@ -41,6 +44,10 @@ DIGITS = {  # by CLDR numbering system
     "arab": str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"),
     "arabext": str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹"),
 }
+
+TONGUES = {  # languages that most works here are in, as they are called in Syria; CLDR knows the others
+    "ar": "tongue.ar", "en": "tongue.en", "ku": "tongue.ku", "fr": "tongue.fr", "tr": "tongue.tr", "de": "tongue.de",
+}  # fmt: skip
 
 
 class Language:
@@ -85,7 +92,11 @@ class Language:
             "date": self.date,
             "full_day": self.full_day,
             "zone": self.zone,
+            "ago": self.ago,
             "digits": self.digits,
+            "marked": self.marked,
+            "size": self.size,
+            "tongue": self.tongue,
             "quantity": self.quantity,
         }
         self.templates.globals |= {"language": self, **shared}
@@ -107,6 +118,18 @@ class Language:
         direction = Locale.parse(code).text_direction
         return Markup('<bdi lang="{}" dir="{}">{}</bdi>').format(code, direction, getattr(text, code))
 
+    def marked(self, snippet: Any) -> Markup:
+        """A Snippet, with the words that were looked for as <mark>."""
+        parts, at = [], 0
+        for one in snippet.highlights:
+            parts.append(
+                Markup("{}<mark>{}</mark>").format(snippet.text[at : one.start], snippet.text[one.start : one.end])
+            )
+            at = one.end
+        inside = Markup("").join([*parts, snippet.text[at:]])
+        direction = Locale.parse(snippet.language_code).text_direction
+        return Markup('<bdi lang="{}" dir="{}">{}</bdi>').format(snippet.language_code, direction, inside)
+
     def plain(self, text: Any) -> str:
         """The same without markup, for titles and attributes."""
         return getattr(text, self.code, "") or text.ar or text.en
@@ -117,8 +140,8 @@ class Language:
         term = vocabularies.find(vocabulary, code)
         return self.plain(term.label) if term else code
 
-    def _tree(self, vocabulary: str) -> list[tuple[str, int, str]]:
-        """Code, depth and label of each term, below its wider one."""
+    def _tree(self, vocabulary: str, root: str = "") -> list[tuple[str, int, str]]:
+        """Code, depth and label of each term, below its wider one; of those below `root` if one is given."""
         narrower: dict[str | None, list[vocabularies.Term]] = {}
         for term in vocabularies.load(vocabulary).terms:
             narrower.setdefault(term.parent, []).append(term)
@@ -128,7 +151,17 @@ class Language:
                 yield term.code, depth, self.plain(term.label)
                 yield from below(term.code, depth + 1)
 
-        return list(below(None, 0))
+        return list(below(root or None, 0))
+
+    def groups(self, vocabulary: str, root: str = "") -> list[tuple[str, str, list[tuple[str, str]]]]:
+        """The widest terms, or those right below `root`: code, label, and code and label of each narrower one."""
+        found: list[tuple[str, str, list[tuple[str, str]]]] = []
+        for code, depth, label in self.tree(vocabulary, root):
+            if depth:
+                found[-1][2].append((code, label))
+            else:
+                found.append((code, label, []))
+        return found
 
     def options(self, vocabulary: str, *, roots: bool = False) -> list[tuple[str, str]]:
         """Code and label of each term, or of the widest only."""
@@ -141,6 +174,37 @@ class Language:
             return f"{self.number(count)} {unit_code}"
         forms = getattr(unit.plurals, self.code)
         return str(getattr(forms, self.locale.plural_form(count), forms.other)).replace("{n}", self.number(count))
+
+    def listed(self, names: Sequence[str]) -> str:
+        """`Amal, Basel and Celine`."""
+        return format_list(names, locale=self.locale) if names else ""
+
+    def tongue(self, code: str) -> str:
+        """A language's name; the code itself when it has none here."""
+        if code in TONGUES:
+            return self.gettext(TONGUES[code])
+        try:
+            return Locale.parse(code, sep="-").get_display_name(self.locale) or code
+        except (UnknownLocaleError, ValueError):
+            return code
+
+    def size(self, size_bytes: int) -> str:
+        """`2.3 MB`."""
+        value, unit = next(
+            (size_bytes / 1000**power, unit)
+            for power, unit in ((3, "gigabyte"), (2, "megabyte"), (1, "kilobyte"), (0, "byte"))
+            if size_bytes >= 1000**power or not power
+        )
+        rounded = round(value, 0 if value >= 10 or unit == "byte" else 1)
+        return self.digits(
+            format_unit(
+                rounded,
+                f"digital-{unit}",
+                "long" if unit == "byte" else "short",
+                locale=self.locale,
+                numbering_system="default",
+            )
+        )
 
     def words(self, enum: Any) -> list[tuple[str, str]]:
         """Name and word of each value of an enum that can be chosen."""
@@ -189,6 +253,11 @@ class Language:
         """Their names, from the day on which the week begins."""
         names, first = get_day_names("wide", locale=self.locale), self.locale.first_week_day
         return [names[(first + number) % 7] for number in range(7)]
+
+    def ago(self, time: Timestamp) -> str:
+        """`3 days ago`."""
+        since = pb.moment(time) - datetime.datetime.now(datetime.UTC)
+        return self.digits(format_timedelta(since, add_direction=True, locale=self.locale))
 
     def render(self, template: str, **context: Any) -> str:
         return self.templates.get_template(template).render(context)

@@ -1,7 +1,11 @@
 """What a service refuses, as a page needs it: one sentence, the fields' sentences, an HTTP status."""
 
+from collections.abc import Iterable
+
 import grpc
-from google.rpc import error_details_pb2
+import httpx
+from google.protobuf import any_pb2, json_format
+from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 _STATUS = {  # google.rpc.Code: HTTP, as the gateway maps them
@@ -30,8 +34,21 @@ def refusal(error: grpc.aio.AioRpcError) -> Refused:
     """Of a call that did not come to an answer."""
     status = _STATUS.get(error.code().value[0], 500)
     told = rpc_status.from_call(error)
+    return _refused(status, told.details if told else ())
+
+
+def refusal_over_http(answer: httpx.Response) -> Refused:
+    """Of an answer of a service's http process; that to a HEAD has no body."""
+    try:
+        told = json_format.Parse(answer.content, status_pb2.Status())
+    except json_format.ParseError:
+        return Refused(answer.status_code)
+    return _refused(answer.status_code, told.details)
+
+
+def _refused(status: int, details: Iterable[any_pb2.Any]) -> Refused:
     reason, text, fields = "", "", {}
-    for detail in told.details if told else ():
+    for detail in details:
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             info = error_details_pb2.ErrorInfo()
             detail.Unpack(info)

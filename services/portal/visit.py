@@ -18,19 +18,22 @@ from chassis import log
 from services.portal import sessions
 from services.portal.forms import Form
 from services.portal.language import Language
+from services.portal.multipart import File
 from services.portal.refusals import Refused, SignInNeeded, refusal
 from services.portal.services import Services
 from services.portal.sessions import Session
 
 REVALIDATE = "no-cache"  # keep it, but ask with its ETag whether it is still the same
 CSRF, NOTICE = "wasl_csrf", "wasl_notice"
+CSRF_HEADER = "x-csrf-token"
 R = TypeVar("R", bound=Message)
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
 class Visit:
-    """What a page's function is given. `typed`: what a form sent, or what was kept of it while its sender signed in."""
+    """What a page's function is given. `typed`: what a form sent, or what was kept of it while its sender signed in;
+    `file`: what it sends behind that."""
 
     def __init__(
         self,
@@ -39,14 +42,15 @@ class Visit:
         services: Services,
         session: Session | None,
         typed: dict[str, list[str]] | None = None,
+        file: File | None = None,
     ) -> None:
         self.request, self.language, self.session = request, language, session
         self.members, self.matching = services.members, services.matching
         self.events, self.resources = services.events, services.resources
         self.services = services
         self.path = request.url.path.removeprefix(f"/{language.code}")
-        self.sent = request.method == "POST"
-        self.typed = typed or {}
+        self.sent = request.method not in ("GET", "HEAD")
+        self.typed, self.file = typed or {}, file
         self.csrf = request.cookies.get(CSRF) or secrets.token_urlsafe(24)
         self.session_changed = False
 
@@ -67,6 +71,12 @@ class Visit:
         if self.session is None:
             raise SignInNeeded
         return self.session
+
+    async def require(self, *roles: str) -> None:
+        """One of these. Raises SignInNeeded, Refused."""
+        self.signed_in()
+        if not self.may(*roles) and not (await self._has_got_a_role() and self.may(*roles)):
+            raise Refused(403)
 
     def may(self, *roles: str) -> bool:
         """Has the visitor one of these roles, for what it is worth to a page?"""
@@ -175,8 +185,12 @@ class Visit:
         """To another page, after a form has done its work. `notice`: key of a sentence that this page shows once."""
         response = RedirectResponse(self.url(path, **query), 303, {"cache-control": "no-store"})
         if notice:
-            sessions.set_cookie(self.request, response, NOTICE, notice, max_age=60)
+            self.notify(response, notice)
         return response
+
+    def notify(self, response: Response, notice: str) -> None:
+        """The next page shows this sentence."""
+        sessions.set_cookie(self.request, response, NOTICE, notice, max_age=60)
 
     def _notice(self) -> str:
         key = self.request.cookies.get(NOTICE, "")
@@ -198,7 +212,8 @@ class Visit:
         return response
 
     def check_csrf(self) -> None:
-        """Does the form come from a page of ours? Raises Refused."""
-        sent, kept = self.typed.get("csrf", [""])[0], self.request.cookies.get(CSRF, "")
+        """Does the form come from a page of ours, or what a script of ours sends? Raises Refused."""
+        sent = self.typed.get("csrf", [""])[0] or self.request.headers.get(CSRF_HEADER, "")
+        kept = self.request.cookies.get(CSRF, "")
         if not kept or not secrets.compare_digest(sent.encode(), kept.encode()):
             raise Refused(403, "FORM_FOREIGN", self.language.gettext("error.foreign"))

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
-from services.portal.pages import account, convenings, coordination, desk, directory, home, needs
+from services.portal.pages import account, convenings, coordination, desk, directory, home, needs, records
 from services.portal.visit import Visit
 
 Page = Callable[[Visit], Awaitable[Response]]
@@ -19,5 +19,6 @@ PAGES: list[tuple[str, Page, str]] = [
     *convenings.PAGES,
     *directory.PAGES,
     *desk.PAGES,
+    *records.PAGES,
     *coordination.PAGES,
 ]

@@ -1,0 +1,421 @@
+"""The knowledge bank: finding records, one record with its files, writing and submitting one, curating."""
+
+import functools
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import msgspec
+from google.protobuf.field_mask_pb2 import FieldMask
+from starlette.responses import Response
+
+import vocabularies
+from chassis import pb
+from services.portal import files
+from services.portal.acting import acting
+from services.portal.forms import Form
+from services.portal.language import TONGUES, Language
+from services.portal.refusals import Refused
+from services.portal.visit import Visit
+from wasl.members.v1 import members_pb2 as m
+from wasl.resources.v1 import resources_pb2 as r
+
+EDITED = (
+    "title", "description", "keywords", "creators", "licence", "type", "language_codes", "subject_codes", "level_codes",
+    "place_codes",
+)  # fmt: skip
+SUBJECTS = "expertise"  # what the terms of `help` that are subjects stand under
+TREES = {  # filter of a search: its vocabulary, and what its widest terms stand under
+    "subject_code": ("help", SUBJECTS),
+    "level_code": ("isced_levels", None),
+    "place_code": ("places", None),
+}
+FILTERS = ("type", *TREES, "language_code", "licence")
+FIRST_VALUES = 6  # of a facet; the others are one click away
+PAGE = 20
+LICENCES = {  # SPDX identifier: name, and where its text is
+    "CC-BY-4.0": ("licence.cc_by_4", "https://creativecommons.org/licenses/by/4.0/"),
+    "CC-BY-SA-4.0": ("licence.cc_by_sa_4", "https://creativecommons.org/licenses/by-sa/4.0/"),
+    "CC-BY-NC-4.0": ("licence.cc_by_nc_4", "https://creativecommons.org/licenses/by-nc/4.0/"),
+    "CC-BY-NC-SA-4.0": ("licence.cc_by_nc_sa_4", "https://creativecommons.org/licenses/by-nc-sa/4.0/"),
+    "CC-BY-ND-4.0": ("licence.cc_by_nd_4", "https://creativecommons.org/licenses/by-nd/4.0/"),
+    "CC-BY-NC-ND-4.0": ("licence.cc_by_nc_nd_4", "https://creativecommons.org/licenses/by-nc-nd/4.0/"),
+    "CC-BY-3.0-IGO": ("licence.cc_by_3_igo", "https://creativecommons.org/licenses/by/3.0/igo/"),
+    "CC-BY-NC-SA-3.0-IGO": ("licence.cc_by_nc_sa_3_igo", "https://creativecommons.org/licenses/by-nc-sa/3.0/igo/"),
+    "CC0-1.0": ("licence.cc0", "https://creativecommons.org/publicdomain/zero/1.0/"),
+    "ODbL-1.0": ("licence.odbl", "https://opendatacommons.org/licenses/odbl/1-0/"),
+    "AGPL-3.0-or-later": ("licence.agpl_3", "https://www.gnu.org/licenses/agpl-3.0.html"),
+    "GPL-3.0-or-later": ("licence.gpl_3", "https://www.gnu.org/licenses/gpl-3.0.html"),
+    "MIT": ("licence.mit", "https://spdx.org/licenses/MIT.html"),
+    "Apache-2.0": ("licence.apache_2", "https://www.apache.org/licenses/LICENSE-2.0"),
+    "ALL-RIGHTS-RESERVED": ("licence.reserved", ""),
+}
+STATES = ("RETURNED", "DRAFT", "SUBMITTED", "PUBLISHED", "SUPERSEDED", "WITHDRAWN")  # what waits for its author first
+
+
+# -- finding -------------------------------------------------------------------------------------------------------
+class Choice(msgspec.Struct, frozen=True):
+    """A value of a filter: how it is called, how many have it, where it leads."""
+
+    label: str
+    count: int
+    url: str
+
+
+class Facet(msgspec.Struct, frozen=True):
+    """The values of a filter that may be chosen: the first, and the others."""
+
+    name: str
+    first: list[Choice]
+    others: list[Choice]
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """A record that was found; the pieces of its texts that are of interest."""
+
+    record: r.Record
+    title: r.Snippet
+    piece: r.Snippet | None
+
+
+async def search(visit: Visit) -> Response:
+    """The knowledge bank, searched by words and by what records are about; the newest where nothing is asked."""
+    asked = {name: [value] for name, value in visit.request.query_params.items()}
+    form = Form(asked, sent=True, translate=visit.language.gettext)
+    found = r.SearchRecordsResponse(is_complete=True)
+    try:
+        found = await visit.call(visit.resources.SearchRecords, form.message(r.SearchRecordsRequest, page_size=PAGE))
+    except Refused as refused:
+        form.refuse(refused)
+    chosen = {name: visit.query(name) for name in FILTERS if visit.query(name)}
+    return visit.page(
+        "records/list.html",
+        form=form,
+        found=found,
+        hits=[_hit(one, visit.language.code) for one in found.results],
+        chosen=chosen,
+        chips=[Choice(_named(visit.language, name, value), 0, _without(visit, name)) for name, value in chosen.items()],
+        facets=[one for one in _facets(visit, found, chosen) if one.first],
+    )
+
+
+def _hit(result: r.SearchResult, code: str) -> Hit:
+    """The title in the page's language if there is one, the piece in whichever language the words are."""
+
+    def best(field: str, *rank: Callable[[r.Snippet], bool]) -> r.Snippet | None:
+        of_field = [one for one in result.snippets if one.field == field]
+        return max(of_field, key=lambda one: [value(one) for value in rank], default=None)
+
+    def own(one: r.Snippet) -> bool:
+        return one.language_code == code
+
+    def hits(one: r.Snippet) -> bool:
+        return bool(one.highlights)
+
+    title = best("title", own, hits)
+    return Hit(result.record, title or r.Snippet(), best("description", hits, own))
+
+
+def _facets(visit: Visit, found: r.SearchRecordsResponse, chosen: dict[str, str]) -> Iterable[Facet]:
+    """Of a tree the terms right below what is chosen; of any other filter all values, unless one is chosen."""
+    by_name = {one.field: one.values for one in found.facets}
+    for name in FILTERS:
+        values = [one for one in by_name.get(name, ()) if _narrows(name, one.value, chosen.get(name, ""))]
+        choices = [
+            Choice(_named(visit.language, name, one.value), one.count, visit.here(**{name: one.value}, page_token=""))
+            for one in values
+        ]
+        yield Facet(name, choices[:FIRST_VALUES], choices[FIRST_VALUES:])
+
+
+def _narrows(name: str, value: str, chosen: str) -> bool:
+    if name not in TREES:
+        return not chosen
+    vocabulary, root = TREES[name]
+    term = vocabularies.find(vocabulary, value)
+    return term is not None and term.parent == (chosen or root)
+
+
+def _without(visit: Visit, name: str) -> str:
+    return visit.here(**{name: "", "page_token": ""})
+
+
+def _named(language: Language, name: str, value: str) -> str:
+    """A filter's value in words; what nobody has is shown as it is."""
+    if name in TREES:
+        return language.label(value, TREES[name][0])
+    if name == "type":
+        return dict(language.words(r.Record.Type)).get(value, value)
+    return language.tongue(value) if name == "language_code" else licence(language, value)
+
+
+def licence(language: Language, code: str) -> str:
+    """A licence's name."""
+    return language.gettext(LICENCES[code][0]) if code in LICENCES else code
+
+
+# -- one record ----------------------------------------------------------------------------------------------------
+async def record(visit: Visit) -> Response:
+    """One version of a record with its files and the other versions; to who may, what to do next with it."""
+    return await _page(visit, await _record(visit), visit.form())
+
+
+async def _record(visit: Visit) -> r.Record:
+    return await visit.call(visit.resources.GetRecord, r.GetRecordRequest(record_id=visit.argument("record_id")))
+
+
+async def _page(visit: Visit, found: r.Record, form: Form) -> Response:
+    visit.path = f"/records/{found.record_id}"  # also when a button of it was refused
+    own = await _is_own(visit, found)
+    versions = await visit.part(visit.resources.ListRecords, r.ListRecordsRequest(concept_id=found.concept_id))
+    publisher = await _publisher(visit, found.publisher_id)
+    return visit.page(
+        "records/one.html",
+        form=form,
+        record=found,
+        own=own,
+        curates=visit.may("curator") and not own,
+        versions=versions,
+        publisher=publisher,
+        licence=licence(visit.language, found.licence),
+        licence_url=LICENCES.get(found.licence, ("", ""))[1],
+        address=_address(visit, found),
+        year=str(pb.moment(found.publish_time).year),
+        public=found.state in (r.Record.PUBLISHED, r.Record.SUPERSEDED),
+        tongues=_tongues(visit.language, found.language_codes),
+    )
+
+
+async def _is_own(visit: Visit, found: r.Record) -> bool:
+    """Does the visitor act for its publisher? The page comes without what depends on that while members is away."""
+    if visit.session is None:
+        return False
+    try:
+        return found.publisher_id in (await acting(visit)).ids
+    except Refused as refused:
+        if not refused.passing:
+            raise
+        return False
+
+
+async def _publisher(visit: Visit, member_id: str) -> m.Organization | m.Person | None:
+    """None when the visitor may not know who it is."""
+    try:
+        return await visit.part(visit.members.GetOrganization, m.GetOrganizationRequest(organization_id=member_id))
+    except Refused as refused:
+        if refused.status != 404 or not visit.may("member", "coordinator"):
+            return None
+    try:
+        return await visit.part(visit.members.GetPerson, m.GetPersonRequest(person_id=member_id))
+    except Refused:
+        return None
+
+
+def _address(visit: Visit, found: r.Record) -> str:
+    """Of its page, to be written down."""
+    url = visit.request.url
+    scheme = visit.request.headers.get("x-forwarded-proto", url.scheme)
+    return f"{scheme}://{url.netloc}{visit.url(f'/records/{found.record_id}')}"
+
+
+# -- writing -------------------------------------------------------------------------------------------------------
+async def create(visit: Visit) -> Response:
+    """A new record: saved as a draft, whose page takes its files."""
+    form, known = visit.form(), await acting(visit)
+    if form.sent:
+        try:
+            made = await visit.call(visit.resources.CreateRecord, form.message(r.CreateRecordRequest))
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            return visit.to(f"/records/{made.record_id}", "notice.record.begun")
+    return visit.page("records/edit.html", form=form, record=None, acting=known, **_choices(visit.language))
+
+
+async def change(visit: Visit) -> Response:
+    """Changes a draft, or what was returned."""
+    visit.signed_in()
+    found = await _record(visit)
+    form = visit.form()
+    form.fill("record", found)
+    if form.sent:
+        try:
+            request = form.message(r.UpdateRecordRequest, update_mask=FieldMask(paths=EDITED))
+            request.record.record_id = found.record_id
+            await visit.call(visit.resources.UpdateRecord, request)
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            return visit.to(f"/records/{found.record_id}", "notice.saved")
+    return visit.page("records/edit.html", form=form, record=found, acting=None, **_choices(visit.language))
+
+
+def _choices(language: Language) -> dict[str, Any]:
+    return {
+        "types": language.words(r.Record.Type),
+        "licences": [(code, licence(language, code)) for code in LICENCES],
+        "tongues": _tongues(language),
+        "subjects": SUBJECTS,
+    }
+
+
+def _tongues(language: Language, others: Iterable[str] = ()) -> list[tuple[str, str]]:
+    return [(code, language.tongue(code)) for code in dict.fromkeys([*TONGUES, *others])]
+
+
+async def move(verb: str, notice: str, visit: Visit) -> Response:
+    """One step of a record: submit, publish, return, withdraw, take a file out, begin the next version."""
+    visit.signed_in()
+    form = visit.form()
+    kind = getattr(r, f"{verb}Request")
+    try:
+        request = form.message(kind, record_id=visit.argument("record_id"))
+        done = await visit.call(getattr(visit.resources, verb), request)
+    except Refused as refused:
+        form.refuse(refused)
+        return await _page(visit, await _record(visit), form)
+    return visit.to(f"/records/{done.record_id}", notice)
+
+
+# -- files ---------------------------------------------------------------------------------------------------------
+async def add_file(visit: Visit) -> Response:
+    """Takes a file as a form sends it, and passes it on as it comes."""
+    visit.signed_in()
+    form, record_id = visit.form(), visit.argument("record_id")
+    try:
+        if visit.file is None:
+            raise Refused(400, fields={"file": visit.language.gettext("form.value")})
+        await files.add(visit, record_id, visit.file, form.value("language"))
+    except Refused as refused:
+        form.refuse(refused)
+        return await _page(visit, await _record(visit), form)
+    return visit.to(f"/records/{record_id}", "notice.record.file")
+
+
+async def begin_upload(visit: Visit) -> Response:
+    """For the script that uploads in pieces: announces a file, and answers where they go."""
+    visit.signed_in()
+    form = visit.form()
+    size = form.value("size")
+    try:
+        upload_id = await files.begin(
+            visit,
+            visit.argument("record_id"),
+            name=form.value("name"),
+            mime_type=form.value("type"),
+            size=size if size.isascii() and size.isdecimal() else "",
+            language=form.value("language"),
+        )
+    except Refused as refused:
+        return _wrong(visit, refused)
+    return visit.answer(json.dumps({"upload": visit.url(f"/uploads/{upload_id}")}), "application/json", 201)
+
+
+async def upload(visit: Visit) -> Response:
+    """For the same script: how much has come (HEAD), and one piece more (PATCH)."""
+    visit.signed_in()
+    request, upload_id = visit.request, visit.argument("upload_id")
+    try:
+        if request.method == "HEAD":
+            return Response(
+                headers={"upload-offset": await files.offset(visit, upload_id), "cache-control": "no-store"}
+            )
+        offset = await files.append(
+            visit,
+            upload_id,
+            offset=request.headers.get("upload-offset", ""),
+            size=request.headers.get("content-length", ""),
+            content=request.stream(),
+        )
+    except Refused as refused:
+        return _wrong(visit, refused)
+    response = Response(status_code=204, headers={"upload-offset": offset, "cache-control": "no-store"})
+    if offset == request.headers.get("upload-length"):
+        visit.notify(response, "notice.record.file")
+    return response
+
+
+def _wrong(visit: Visit, refused: Refused) -> Response:
+    """Sentences by the form's fields."""
+    said = refused.fields or {"file": refused.text or visit.language.gettext("form.busy")}
+    return visit.answer(json.dumps(said), "application/json", refused.status)
+
+
+async def download(visit: Visit) -> Response:
+    """A file that is not public yet, for who may have it."""
+    visit.signed_in()
+    return await files.download(visit, visit.argument("file_id"))
+
+
+# -- lists ---------------------------------------------------------------------------------------------------------
+async def mine(visit: Visit) -> Response:
+    """The records of the visitor, or of an organization that he or she acts for, by their state."""
+    known = await acting(visit)
+    publisher_id = visit.query("publisher_id") or next(iter(known.ids), "")
+    if publisher_id not in known.ids:
+        return visit.page("records/mine.html", acting=known, found=None)
+    counted = await visit.parts(*(_listed(visit, state, publisher_id, page_size=1) for state in STATES))
+    counts = {state: one.total_size if one else 0 for state, one in zip(STATES, counted, strict=True)}
+    state = visit.query("state") or next((one for one in STATES if counts[one]), "DRAFT")
+    if state not in counts:
+        raise Refused(404)
+    rpc, request = _listed(visit, state, publisher_id, page_size=PAGE, page_token=visit.query("page_token"))
+    found = await visit.call(rpc, request)
+    return visit.page(
+        "records/mine.html",
+        acting=known,
+        found=found,
+        counts=counts,
+        state=state,
+        words=dict(visit.language.words(r.Record.State)),
+        publisher_id=publisher_id,
+    )
+
+
+def _listed(visit: Visit, state: str, publisher_id: str = "", **pages: Any) -> tuple[Any, r.ListRecordsRequest]:
+    request = r.ListRecordsRequest(state=r.Record.State.Value(state), publisher_id=publisher_id, **pages)
+    return visit.resources.ListRecords, request
+
+
+async def queue(visit: Visit) -> Response:
+    """What was submitted and waits for a curator, the longest waiting first."""
+    await visit.require("curator")
+    waiting, token = [], ""
+    while True:  # the list comes by the age of the drafts, newest first
+        answer = await visit.call(*_listed(visit, "SUBMITTED", page_size=200, page_token=token))
+        waiting += answer.records
+        if not (token := answer.next_page_token):
+            break
+    waiting.sort(key=lambda one: (pb.moment(one.submit_time), one.record_id))
+    asked = visit.query("page_token")
+    start = int(asked) if asked.isascii() and asked.isdecimal() else 0
+    following = str(start + PAGE) if start + PAGE < len(waiting) else ""
+    return visit.page(
+        "records/queue.html", records=waiting[start : start + PAGE], total=len(waiting), following=following
+    )
+
+
+Page = Callable[[Visit], Awaitable[Response]]
+PAGES: list[tuple[str, Page, str]] = [
+    ("/records", search, "GET"),
+    ("/records/new", create, "GET POST"),
+    ("/records/{record_id}", record, "GET"),
+    ("/records/{record_id}/change", change, "GET POST"),
+    *(
+        (f"/records/{{record_id}}/{path}", functools.partial(move, verb, notice), "POST")
+        for path, verb, notice in (
+            ("submit", "SubmitRecord", "notice.record.submit"),
+            ("publish", "PublishRecord", "notice.record.publish"),
+            ("return", "ReturnRecord", "notice.record.return"),
+            ("withdraw", "WithdrawRecord", "notice.record.withdraw"),
+            ("version", "CreateVersion", "notice.record.version"),
+            ("remove-file", "RemoveFile", "notice.record.remove_file"),
+        )
+    ),
+    ("/records/{record_id}/files", add_file, "POST"),
+    ("/records/{record_id}/uploads", begin_upload, "POST"),
+    ("/uploads/{upload_id}", upload, "HEAD PATCH"),
+    ("/files/{file_id}", download, "GET"),
+    ("/my-records", mine, "GET"),
+    ("/queues/records", queue, "GET"),
+]
