@@ -77,6 +77,11 @@ async def acting_for(tx: Tx, *, by: Caller, organization_id: str = "") -> Partic
     raise NoParticipant
 
 
+async def find_person(tx: Tx, *, by: Caller) -> Participant | None:
+    """The caller as a person of the network."""
+    return await store.find_person(tx, by.subject)
+
+
 async def acts_for(tx: Tx, *, by: Caller, participant_id: str) -> bool:
     """Does the caller act for this participant, be it himself or herself or an organization?"""
     found = await store.find_participant(tx, participant_id)

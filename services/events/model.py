@@ -290,6 +290,7 @@ class Registration(Struct, frozen=True, kw_only=True):
     create_time: datetime
     update_time: datetime
     accept_by_time: datetime | None = None
+    participant_id: str = ""
     version: int = 0
 
     def admit(self, *, at: datetime) -> "Registration":

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -9,11 +10,13 @@ from msgspec.structs import replace
 import vocabularies
 from chassis import migration
 from chassis.aggregates import Aggregates
-from chassis.paging import Page, page
+from chassis.paging import Page, page, page_by_time
 from chassis.text import Analyser
 from chassis.tx import Tx
 from participants import store as participants
 from services.events.model import (
+    EARLIEST,
+    LATEST,
     LIVE,
     Audience,
     CalendarFeed,
@@ -41,6 +44,7 @@ async def migrate(db: Any) -> None:
     await participants.migrate(db)
     for first in ("organizer_id", "state", "place_code", "tokens"):
         await db.convenings.create_index([(first, 1), ("_id", -1)])
+    await db.convenings.create_index([("sessions.end_time", 1), ("sessions.start_time", 1)])
     await db.registrations.create_index([("convening_id", 1), ("state", 1), ("entry", 1)])
     await db.registrations.create_index([("account_id", 1), ("_id", 1)])
     await db.registrations.create_index(
@@ -84,12 +88,14 @@ async def list_convenings(
     kind: str | None,
     place_code: str,
     query: str,
+    from_time: datetime | None,
+    until_time: datetime | None,
     drafts: bool,
     members: bool,
     page_size: int,
     page_token: str,
 ) -> Page[Convening]:
-    """Newest first. `drafts`: with them; `members`: with what is for members only."""
+    """Newest first, or by the first session when a time is given. `drafts`: with them; `members`: with theirs."""
     wanted: list[dict[str, Any]] = [{}]
     if not drafts:
         wanted.append({"state": {"$ne": ConveningState.DRAFT}})
@@ -101,13 +107,18 @@ async def list_convenings(
         wanted.append({"place_code": {"$regex": f"^{place_code}"}})
     if words := sorted(set(_words(query))):
         wanted.append({"tokens": {"$all": words}})
-    return await page(
+    paging: dict[str, Any] = {"page_size": page_size, "page_token": page_token}
+    if from_time is None and until_time is None:
+        return await page(tx.db.convenings, {"$and": wanted}, Convening, newest_first=True, **paging)
+    during = {"end_time": {"$gt": from_time or EARLIEST}, "start_time": {"$lt": until_time or LATEST}}
+    wanted.append({"sessions": {"$elemMatch": during}})
+    return await page_by_time(
         tx.db.convenings,
         {"$and": wanted},
         Convening,
-        page_size=page_size,
-        page_token=page_token,
-        newest_first=True,
+        path="sessions.0.start_time",
+        time=lambda one: one.start_time,
+        **paging,
     )
 
 
@@ -129,12 +140,12 @@ async def has_seat(tx: Tx, *, convening_id: str, account_id: str) -> bool:
 
 
 async def list_registrations(
-    tx: Tx, *, convening_id: str, account_id: str, state: str | None, page_size: int, page_token: str
+    tx: Tx, *, convening_id: str, account_id: str, state: str | None, **paging: Any
 ) -> Page[Registration]:
-    """In the order in which people registered."""
+    """In the order in which people registered, unless `paging` says otherwise."""
     given = {"convening_id": convening_id, "account_id": account_id, "state": state}
     query = {name: value for name, value in given.items() if value}
-    return await page(tx.db.registrations, query, Registration, page_size=page_size, page_token=page_token)
+    return await page(tx.db.registrations, query, Registration, **paging)
 
 
 # -- calendars -----------------------------------------------------------------------------------------------------

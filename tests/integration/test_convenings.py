@@ -20,6 +20,7 @@ from services.events.usecases import seats
 from services.events.worker import EventsWorker
 from tests.support import (
     NO_ID,
+    PERSON,
     REASON,
     SCHOOL,
     Members,
@@ -440,6 +441,67 @@ async def test_convenings_are_found_by_words_in_any_spelling(events: Service, or
     for query in ("الحسكه", "Hasakah", "ندوات", "seminars"):
         listed = await events("ListConvenings", query=query, page_size=200)
         assert convening.convening_id in {one.convening_id for one in listed.convenings}, query
+
+
+async def test_convenings_of_a_time_come_by_their_first_session(events: Service, organizer: Organizer) -> None:
+    def on(*days: int) -> list[dict[str, Any]]:
+        """Sessions from ten to twelve on these days of March."""
+        return [{"start_time": seconds(2031, 3, day, 10), "end_time": seconds(2031, 3, day, 12)} for day in days]
+
+    made = [await organizer.published(sessions=on(*days), kind="COURSE") for days in ((5,), (1, 9), (3,), (3,), (7,))]
+    name = {one.convening_id: number for number, one in enumerate(made)}
+
+    async def listed(**asked: Any) -> list[int]:
+        found = await events("ListConvenings", kind="COURSE", **asked)
+        numbers = [name[one.convening_id] for one in found.convenings if one.convening_id in name]
+        assert found.total_size >= len(numbers)
+        if found.next_page_token:
+            return numbers + await listed(**{**asked, "page_token": found.next_page_token})
+        return numbers
+
+    march: dict[str, Any] = {"from_time": seconds(2031, 3, 1), "until_time": seconds(2031, 4, 1)}
+    for page_size in (1, 2, 3, 50):
+        assert await listed(**march, page_size=page_size) == [1, 2, 3, 0, 4]
+    assert await listed(from_time=seconds(2031, 3, 6)) == [1, 4]
+    assert await listed(from_time=seconds(2031, 3, 5, 12)) == [1, 4]  # the one that ends just then is over
+    assert await listed(from_time=seconds(2031, 3, 5, 11)) == [1, 0, 4]
+    assert await listed(from_time=seconds(2031, 2, 1), until_time=seconds(2031, 3, 3, 10)) == [1]
+    between = {"from_time": seconds(2031, 3, 6), "until_time": seconds(2031, 3, 7)}
+    assert await listed(**between) == []  # what has a session before and one after has none then
+    assert (await listed(until_time=seconds(2031, 3, 4)))[-3:] == [1, 2, 3]
+    assert await listed(page_size=200) == [4, 3, 2, 1, 0]  # no time: newest first
+    token = (await events("ListConvenings", page_size=1)).next_page_token
+    refused = await refusal(events("ListConvenings", **march, page_token=token))
+    assert refused.violations == {"page_token": "BAD_PAGE_TOKEN"}
+
+
+async def test_a_search_by_time_goes_by_an_index(events: Service, organizer: Organizer) -> None:
+    await organizer.published()
+    now = datetime.datetime.now(datetime.UTC)
+    during = {"end_time": {"$gt": now}, "start_time": {"$lt": now + datetime.timedelta(days=31)}}
+    told = await events.db.convenings.find({"$and": [{"sessions": {"$elemMatch": during}}]}).explain()
+    assert "sessions.end_time_1_sessions.start_time_1" in str(told["queryPlanner"]["winningPlan"])
+
+
+async def test_an_organizer_sees_who_of_the_network_comes_and_finds_his_own_registration(
+    members: Members, events: Service, organizer: Organizer, people: list[Who]
+) -> None:
+    coordinator, amal = await members.account("coordinator"), await members.account("member")
+    submitted = await members.submitted(amal, person=PERSON)
+    approved = await members("ApproveApplication", by=coordinator, application_id=submitted.application_id)
+    await deliver(events, EventsWorker, *await relayed(members))
+    first, second = await organizer.published(capacity=9), await organizer.published()
+    for who in (people[0], amal, organizer.who):
+        await register(events, who, first)
+    await register(events, organizer.who, second)
+    listed = await organizer("ListRegistrations", convening_id=first.convening_id)
+    assert [one.participant_id for one in listed.registrations] == ["", approved.member_id, ""]
+    (own,) = (await organizer("ListRegistrations", convening_id=first.convening_id, own=True)).registrations
+    assert own.account_id == organizer.who.account_id
+    mine = [one.convening_id for one in (await organizer("ListRegistrations", own=True)).registrations]
+    assert mine[:2] == [second.convening_id, first.convening_id]
+    seen = await events("ListRegistrations", by=people[0], convening_id=first.convening_id)
+    assert [one.account_id for one in seen.registrations] == [people[0].account_id]
 
 
 # -- refused -------------------------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """The token of a page."""
 
 import contextlib
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 
@@ -19,6 +21,13 @@ def test_a_token_leads_back_to_where_the_page_ended() -> None:
 def test_what_no_page_gave_is_refused(token: str) -> None:
     with pytest.raises(paging.BadPageToken):
         paging.unseal(token)
+
+
+@pytest.mark.parametrize("last", ["0190c1a2-0000-7000-8000-000000000000", "soon 1", "0001-01-01T00:00:00+14:00 1"])
+async def test_the_token_of_another_order_is_refused(last: str) -> None:
+    asked: Any = {"path": "at", "time": None, "page_size": 1, "page_token": paging.seal(last)}
+    with pytest.raises(paging.BadPageToken):
+        await paging.page_by_time(None, {}, msgspec.Struct, **asked)
 
 
 @given(strategies.texts)

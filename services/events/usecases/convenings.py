@@ -84,11 +84,12 @@ async def get_convening(tx: Tx, *, convening_id: str, by: Caller) -> Convening:
 
 
 async def list_convenings(tx: Tx, *, organizer_id: str, by: Caller, **known: Any) -> Page[Convening]:
-    """Newest first, without online addresses; with the drafts of an organizer whom the caller acts for."""
+    """Newest first or by time, without online addresses; with the drafts of an organizer whom the caller acts for."""
     own = bool(organizer_id) and await participants.acts_for(tx, by=by, participant_id=organizer_id)
     members = own or not by.roles.isdisjoint({MEMBER, COORDINATOR})
+    unsaid = {"state": None, "kind": None, "from_time": None, "until_time": None}
     found = await store.list_convenings(
-        tx, organizer_id=organizer_id, drafts=own, members=members, **{"state": None, "kind": None, **known}
+        tx, organizer_id=organizer_id, drafts=own, members=members, **{**unsaid, **known}
     )
     hidden = [msgspec.structs.replace(one, online_uri="") for one in found.items]
     return msgspec.structs.replace(found, items=hidden)

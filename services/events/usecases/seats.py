@@ -57,12 +57,14 @@ async def create_registration(tx: Tx, *, registration: dict[str, Any], by: Calle
     else:
         state = RegistrationState.WAITING
     await store.save(tx, seats)
+    person = await participants.find_person(tx, by=by)
     made = await store.add(
         tx,
         Registration(
             registration_id=new_id(),
             convening_id=convening.convening_id,
             account_id=by.subject,
+            participant_id=person.participant_id if person else "",
             entry=seats.entries,
             state=state,
             create_time=tx.now,
@@ -82,12 +84,18 @@ async def get_registration(tx: Tx, *, registration_id: str, by: Caller) -> Regis
 
 
 async def list_registrations(
-    tx: Tx, *, convening_id: str, by: Caller, state: str | None = None, **paging: Any
+    tx: Tx, *, convening_id: str, own: bool, by: Caller, state: str | None = None, **paging: Any
 ) -> Page[Registration]:
-    """All of a convening, for its organizer and for coordinators; else one's own."""
-    everybody = bool(convening_id) and (COORDINATOR in by.roles or await _organizes(tx, convening_id, by))
-    account_id = "" if everybody else by.subject
-    return await store.list_registrations(tx, convening_id=convening_id, account_id=account_id, state=state, **paging)
+    """All of a convening, for its organizer and for coordinators; else one's own. `own`: these only, newest first."""
+    organizes = bool(convening_id) and not own and (COORDINATOR in by.roles or await _organizes(tx, convening_id, by))
+    return await store.list_registrations(
+        tx,
+        convening_id=convening_id,
+        account_id="" if organizes else by.subject,
+        state=state,
+        newest_first=own,
+        **paging,
+    )
 
 
 async def approve_registration(tx: Tx, *, registration_id: str, etag: str, by: Caller) -> Registration:

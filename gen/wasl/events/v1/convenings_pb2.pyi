@@ -326,6 +326,8 @@ class ListConveningsRequest(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     PLACE_CODE_FIELD_NUMBER: _builtins.int
     QUERY_FIELD_NUMBER: _builtins.int
+    FROM_TIME_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many; 0: 50, more than 200: 200."""
     page_token: _builtins.str
@@ -340,6 +342,14 @@ class ListConveningsRequest(_message.Message):
     """Only those in this governorate or district."""
     query: _builtins.str
     """Only those whose texts have all these words, in whatever form and spelling."""
+    @_builtins.property
+    def from_time(self) -> _timestamp_pb2.Timestamp:
+        """Only those with a session that ends after this, in the order of their first sessions."""
+
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """Only those with a session that begins before this (and ends after `from_time`), in the same order."""
+
     def __init__(
         self,
         *,
@@ -350,10 +360,12 @@ class ListConveningsRequest(_message.Message):
         kind: Global___Convening.Kind.ValueType = ...,
         place_code: _builtins.str = ...,
         query: _builtins.str = ...,
+        from_time: _timestamp_pb2.Timestamp | None = ...,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "until_time", b"until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "organizer_id", b"organizer_id", "page_size", b"page_size", "page_token", b"page_token", "place_code", b"place_code", "query", b"query", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "kind", b"kind", "organizer_id", b"organizer_id", "page_size", b"page_size", "page_token", b"page_token", "place_code", b"place_code", "query", b"query", "state", b"state", "until_time", b"until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -374,7 +386,7 @@ class ListConveningsResponse(_message.Message):
     """How many there are on all pages."""
     @_builtins.property
     def convenings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Convening]:
-        """Newest first."""
+        """Newest first; with a time in the request, in the order of their first sessions."""
 
     def __init__(
         self,

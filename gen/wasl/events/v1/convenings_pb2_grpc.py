@@ -150,7 +150,7 @@ class EventsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListConvenings(self, request, context):
-        """The convenings that the caller may see, newest first.
+        """The convenings that the caller may see, newest first or by time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

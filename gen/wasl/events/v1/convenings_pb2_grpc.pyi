@@ -42,7 +42,7 @@ class EventsServiceStub:
     GetConvening: _grpc.UnaryUnaryMultiCallable[_convenings_pb2.GetConveningRequest, _convenings_pb2.Convening]
     """A convening. Drafts are there only for who acts for the organizer, those for members only for members."""
     ListConvenings: _grpc.UnaryUnaryMultiCallable[_convenings_pb2.ListConveningsRequest, _convenings_pb2.ListConveningsResponse]
-    """The convenings that the caller may see, newest first."""
+    """The convenings that the caller may see, newest first or by time."""
     UpdateConvening: _grpc.UnaryUnaryMultiCallable[_convenings_pb2.UpdateConveningRequest, _convenings_pb2.Convening]
     """Changes a convening; not below the seats that are taken."""
     PublishConvening: _grpc.UnaryUnaryMultiCallable[_convenings_pb2.PublishConveningRequest, _convenings_pb2.Convening]
@@ -84,7 +84,7 @@ class EventsServiceAsyncStub(EventsServiceStub):
     GetConvening: _aio.UnaryUnaryMultiCallable[_convenings_pb2.GetConveningRequest, _convenings_pb2.Convening]  # type: ignore[assignment]
     """A convening. Drafts are there only for who acts for the organizer, those for members only for members."""
     ListConvenings: _aio.UnaryUnaryMultiCallable[_convenings_pb2.ListConveningsRequest, _convenings_pb2.ListConveningsResponse]  # type: ignore[assignment]
-    """The convenings that the caller may see, newest first."""
+    """The convenings that the caller may see, newest first or by time."""
     UpdateConvening: _aio.UnaryUnaryMultiCallable[_convenings_pb2.UpdateConveningRequest, _convenings_pb2.Convening]  # type: ignore[assignment]
     """Changes a convening; not below the seats that are taken."""
     PublishConvening: _aio.UnaryUnaryMultiCallable[_convenings_pb2.PublishConveningRequest, _convenings_pb2.Convening]  # type: ignore[assignment]
@@ -141,7 +141,7 @@ class EventsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _convenings_pb2.ListConveningsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_convenings_pb2.ListConveningsResponse, _abc.Awaitable[_convenings_pb2.ListConveningsResponse]]:
-        """The convenings that the caller may see, newest first."""
+        """The convenings that the caller may see, newest first or by time."""
 
     @_abc_1.abstractmethod
     def UpdateConvening(

@@ -27,7 +27,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"wasl/events/v1/registrations.proto\x12\x0ewasl.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x03\n\x0cRegistration\x12\x1d\n\x0fregistration_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\"\n\x0c\x63onvening_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\naccount_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x37\n\x05state\x18\x04 \x01(\x0e\x32\".wasl.events.v1.Registration.StateB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x65ntry\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x38\n\x0e\x61\x63\x63\x65pt_by_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\t \x01(\t\"~\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\r\n\tREQUESTED\x10\x01\x12\x0b\n\x07WAITING\x10\x02\x12\x0b\n\x07OFFERED\x10\x03\x12\x0c\n\x08\x41\x44MITTED\x10\x04\x12\x0c\n\x08\x44\x45\x43LINED\x10\x05\x12\r\n\tWITHDRAWN\x10\x06\x12\n\n\x06LAPSED\x10\x07\"|\n\x19\x43reateRegistrationRequest\x12>\n\x0cregistration\x18\x01 \x01(\x0b\x32\x1c.wasl.events.v1.RegistrationB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"?\n\x16GetRegistrationRequest\x12%\n\x0fregistration_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\xb4\x01\n\x18ListRegistrationsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12!\n\x0c\x63onvening_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12;\n\x05state\x18\x04 \x01(\x0e\x32\".wasl.events.v1.Registration.StateB\x08\xbaH\x05\x82\x01\x02\x10\x01\"}\n\x19ListRegistrationsResponse\x12\x33\n\rregistrations\x18\x01 \x03(\x0b\x32\x1c.wasl.events.v1.Registration\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x05\"r\n\x1a\x41pproveRegistrationRequest\x12%\n\x0fregistration_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"r\n\x1a\x44\x65\x63lineRegistrationRequest\x12%\n\x0fregistration_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"q\n\x19\x41\x63\x63\x65ptRegistrationRequest\x12%\n\x0fregistration_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"s\n\x1bWithdrawRegistrationRequest\x12%\n\x0fregistration_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"wasl/events/v1/registrations.proto\x12\x0ewasl.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x04\n\x0cRegistration\x12\x1d\n\x0fregistration_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\"\n\x0c\x63onvening_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\naccount_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x37\n\x05state\x18\x04 \x01(\x0e\x32\".wasl.events.v1.Registration.StateB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x65ntry\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x38\n\x0e\x61\x63\x63\x65pt_by_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\t \x01(\t\x12\x1c\n\x0eparticipant_id\x18\n \x01(\tB\x04\xe2\x41\x01\x03\"~\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\r\n\tREQUESTED\x10\x01\x12\x0b\n\x07WAITING\x10\x02\x12\x0b\n\x07OFFERED\x10\x03\x12\x0c\n\x08\x41\x44MITTED\x10\x04\x12\x0c\n\x08\x44\x45\x43LINED\x10\x05\x12\r\n\tWITHDRAWN\x10\x06\x12\n\n\x06LAPSED\x10\x07\"|\n\x19\x43reateRegistrationRequest\x12>\n\x0cregistration\x18\x01 \x01(\x0b\x32\x1c.wasl.events.v1.RegistrationB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1f\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"?\n\x16GetRegistrationRequest\x12%\n\x0fregistration_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\xc1\x01\n\x18ListRegistrationsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12!\n\x0c\x63onvening_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12;\n\x05state\x18\x04 \x01(\x0e\x32\".wasl.events.v1.Registration.StateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x0b\n\x03own\x18\x05 \x01(\x08\"}\n\x19ListRegistrationsResponse\x12\x33\n\rregistrations\x18\x01 \x03(\x0b\x32\x1c.wasl.events.v1.Registration\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x05\"r\n\x1a\x41pproveRegistrationRequest\x12%\n\x0fregistration_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"r\n\x1a\x44\x65\x63lineRegistrationRequest\x12%\n\x0fregistration_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"q\n\x19\x41\x63\x63\x65ptRegistrationRequest\x12%\n\x0fregistration_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"s\n\x1bWithdrawRegistrationRequest\x12%\n\x0fregistration_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x1f\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,6 +50,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTRATION'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_REGISTRATION'].fields_by_name['update_time']._loaded_options = None
   _globals['_REGISTRATION'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
+  _globals['_REGISTRATION'].fields_by_name['participant_id']._loaded_options = None
+  _globals['_REGISTRATION'].fields_by_name['participant_id']._serialized_options = b'\342A\001\003'
   _globals['_CREATEREGISTRATIONREQUEST'].fields_by_name['registration']._loaded_options = None
   _globals['_CREATEREGISTRATIONREQUEST'].fields_by_name['registration']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_CREATEREGISTRATIONREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -81,23 +83,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WITHDRAWREGISTRATIONREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_WITHDRAWREGISTRATIONREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_REGISTRATION']._serialized_start=150
-  _globals['_REGISTRATION']._serialized_end=645
-  _globals['_REGISTRATION_STATE']._serialized_start=519
-  _globals['_REGISTRATION_STATE']._serialized_end=645
-  _globals['_CREATEREGISTRATIONREQUEST']._serialized_start=647
-  _globals['_CREATEREGISTRATIONREQUEST']._serialized_end=771
-  _globals['_GETREGISTRATIONREQUEST']._serialized_start=773
-  _globals['_GETREGISTRATIONREQUEST']._serialized_end=836
-  _globals['_LISTREGISTRATIONSREQUEST']._serialized_start=839
-  _globals['_LISTREGISTRATIONSREQUEST']._serialized_end=1019
-  _globals['_LISTREGISTRATIONSRESPONSE']._serialized_start=1021
-  _globals['_LISTREGISTRATIONSRESPONSE']._serialized_end=1146
-  _globals['_APPROVEREGISTRATIONREQUEST']._serialized_start=1148
-  _globals['_APPROVEREGISTRATIONREQUEST']._serialized_end=1262
-  _globals['_DECLINEREGISTRATIONREQUEST']._serialized_start=1264
-  _globals['_DECLINEREGISTRATIONREQUEST']._serialized_end=1378
-  _globals['_ACCEPTREGISTRATIONREQUEST']._serialized_start=1380
-  _globals['_ACCEPTREGISTRATIONREQUEST']._serialized_end=1493
-  _globals['_WITHDRAWREGISTRATIONREQUEST']._serialized_start=1495
-  _globals['_WITHDRAWREGISTRATIONREQUEST']._serialized_end=1610
+  _globals['_REGISTRATION']._serialized_end=675
+  _globals['_REGISTRATION_STATE']._serialized_start=549
+  _globals['_REGISTRATION_STATE']._serialized_end=675
+  _globals['_CREATEREGISTRATIONREQUEST']._serialized_start=677
+  _globals['_CREATEREGISTRATIONREQUEST']._serialized_end=801
+  _globals['_GETREGISTRATIONREQUEST']._serialized_start=803
+  _globals['_GETREGISTRATIONREQUEST']._serialized_end=866
+  _globals['_LISTREGISTRATIONSREQUEST']._serialized_start=869
+  _globals['_LISTREGISTRATIONSREQUEST']._serialized_end=1062
+  _globals['_LISTREGISTRATIONSRESPONSE']._serialized_start=1064
+  _globals['_LISTREGISTRATIONSRESPONSE']._serialized_end=1189
+  _globals['_APPROVEREGISTRATIONREQUEST']._serialized_start=1191
+  _globals['_APPROVEREGISTRATIONREQUEST']._serialized_end=1305
+  _globals['_DECLINEREGISTRATIONREQUEST']._serialized_start=1307
+  _globals['_DECLINEREGISTRATIONREQUEST']._serialized_end=1421
+  _globals['_ACCEPTREGISTRATIONREQUEST']._serialized_start=1423
+  _globals['_ACCEPTREGISTRATIONREQUEST']._serialized_end=1536
+  _globals['_WITHDRAWREGISTRATIONREQUEST']._serialized_start=1538
+  _globals['_WITHDRAWREGISTRATIONREQUEST']._serialized_end=1653
 # @@protoc_insertion_point(module_scope)

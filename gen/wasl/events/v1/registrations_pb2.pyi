@@ -78,6 +78,7 @@ class Registration(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
     registration_id: _builtins.str
     """UUIDv7."""
     convening_id: _builtins.str
@@ -90,6 +91,8 @@ class Registration(_message.Message):
     """The order in which people registered: 1, 2, 3 …; the waiting list goes by it."""
     etag: _builtins.str
     """Changes with every change (AIP-154)."""
+    participant_id: _builtins.str
+    """The person of the network that registered, when it was made; empty: somebody with an account only."""
     @_builtins.property
     def accept_by_time(self) -> _timestamp_pb2.Timestamp:
         """Until when an offered seat can be accepted."""
@@ -114,10 +117,11 @@ class Registration(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        participant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accept_by_time", b"accept_by_time", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_by_time", b"accept_by_time", "account_id", b"account_id", "convening_id", b"convening_id", "create_time", b"create_time", "entry", b"entry", "etag", b"etag", "registration_id", b"registration_id", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_by_time", b"accept_by_time", "account_id", b"account_id", "convening_id", b"convening_id", "create_time", b"create_time", "entry", b"entry", "etag", b"etag", "participant_id", b"participant_id", "registration_id", b"registration_id", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -183,6 +187,7 @@ class ListRegistrationsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     CONVENING_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    OWN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many; 0: 50, more than 200: 200."""
     page_token: _builtins.str
@@ -191,6 +196,8 @@ class ListRegistrationsRequest(_message.Message):
     """Only those for this convening."""
     state: Global___Registration.State.ValueType
     """Only those in this state."""
+    own: _builtins.bool
+    """Only the caller's, the newest first, also of a convening that the caller organizes."""
     def __init__(
         self,
         *,
@@ -198,10 +205,11 @@ class ListRegistrationsRequest(_message.Message):
         page_token: _builtins.str = ...,
         convening_id: _builtins.str = ...,
         state: Global___Registration.State.ValueType = ...,
+        own: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["convening_id", b"convening_id", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["convening_id", b"convening_id", "own", b"own", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -222,7 +230,7 @@ class ListRegistrationsResponse(_message.Message):
     """How many there are on all pages."""
     @_builtins.property
     def registrations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Registration]:
-        """In the order in which people registered."""
+        """In the order in which people registered; with `own`, newest first."""
 
     def __init__(
         self,
