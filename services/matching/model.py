@@ -292,6 +292,7 @@ _MATCH_SAID = {
     MatchState.EXPIRED: ("expired", "منتهية المهلة"),
 }
 COMMITTED = (MatchState.ACCEPTED, MatchState.IN_DELIVERY)  # promised, and can still be taken back
+MATCHED = (*COMMITTED, MatchState.DELIVERED, MatchState.CONFIRMED)  # accepted, and not taken back
 
 
 class Match(Struct, frozen=True, kw_only=True):
@@ -353,3 +354,22 @@ class Match(Struct, frozen=True, kw_only=True):
             english, arabic = _MATCH_SAID[self.state]
             raise MatchInOtherState(state=self.state.name, state_en=english, state_ar=arabic)
         return replace(self, state=target, update_time=at, **changes)
+
+
+# -- figures -------------------------------------------------------------------------------------------------------
+class Place(Struct, frozen=True, kw_only=True):
+    """The figures of a governorate; `place_code` is "" for what is tied to no place."""
+
+    place_code: str
+    need_count: int
+    offer_count: int
+    match_count: int
+
+
+class Statistics(Struct, frozen=True, kw_only=True):
+    """Postings with something open, and matches that were accepted, in all and by place."""
+
+    need_count: int
+    offer_count: int
+    match_count: int
+    places: tuple[Place, ...]

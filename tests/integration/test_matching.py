@@ -254,6 +254,43 @@ async def test_needs_are_found_by_words_place_and_kind(parties: list[Party]) -> 
         assert need.need_id not in {one.need_id for one in listed.needs}, fields
 
 
+async def test_figures_count_what_is_open_and_what_was_matched_where_it_is(
+    parties: list[Party], matching: Service
+) -> None:
+    async def figures() -> dict[str, tuple[int, int, int]]:
+        """Needs, offers and matches by governorate; "*": in all. For whoever asks."""
+        now = await matching("GetStatistics")
+        rows = {one.place_code: one for one in now.places} | {"*": now}
+        return {place: (row.need_count, row.offer_count, row.match_count) for place, row in rows.items()}
+
+    async def change(before: dict[str, tuple[int, int, int]]) -> dict[str, tuple[int, int, int]]:
+        after = await figures()
+        none = (0, 0, 0)
+        changed = {
+            place: tuple(new - old for new, old in zip(after.get(place, none), before.get(place, none), strict=True))
+            for place in {*before, *after}
+        }
+        return {place: each for place, each in changed.items() if each != none}  # type: ignore[misc]
+
+    school, giver, _ = parties
+    chairs = {"help_code": "chairs", "unit_code": "piece"}
+    before = await figures()
+    await school("CreateNeed", organization_id=school.member_id, need={"title": TITLE, "lines": [KITS]})
+    assert await change(before) == {}, "a draft counts"
+    need = await school.need({**chairs, "quantity": 10, "place_code": "SY1400"}, KITS, {**KITS, "place_code": "SY0702"})
+    assert await change(before) == {"*": (1, 0, 0), "SY14": (1, 0, 0), "SY07": (1, 0, 0)}
+    offer = await giver.offer({**chairs, "quantity": 10})
+    assert await change(before) == {"*": (1, 1, 0), "SY14": (1, 0, 0), "SY07": (1, 0, 0), "": (0, 1, 0)}
+    match = await school.propose(need, offer, 10)
+    assert (await change(before))["*"] == (1, 1, 0), "a proposal is no match"
+    await giver("AcceptMatch", match_id=match.match_id)
+    assert await change(before) == {"*": (1, 0, 1), "SY14": (0, 0, 1), "SY07": (1, 0, 0)}, "none of it is open"
+    await giver("DeliverMatch", match_id=match.match_id, delivered_quantity=10)
+    await school("ConfirmMatch", match_id=match.match_id)
+    await school("CloseNeed", need_id=need.need_id)
+    assert await change(before) == {"*": (0, 0, 1), "SY14": (0, 0, 1)}, "what was delivered is no match any more"
+
+
 async def test_a_draft_is_its_authors_own(parties: list[Party]) -> None:
     school, stranger, _ = parties
     draft = await school("CreateNeed", organization_id=school.member_id, need={"title": TITLE, "lines": [KITS]})
