@@ -296,7 +296,10 @@ MATCHED = (*COMMITTED, MatchState.DELIVERED, MatchState.CONFIRMED)  # accepted, 
 
 
 class Match(Struct, frozen=True, kw_only=True):
-    """A promise between two participants: `quantity` is committed, of the `proposed_quantity`."""
+    """A promise between two participants: `quantity` is committed, of the `proposed_quantity`.
+
+    `place_code` is where the need's line was when it was proposed, or else the offer's; "" of two that have none.
+    """
 
     match_id: str
     need_id: str
@@ -313,6 +316,7 @@ class Match(Struct, frozen=True, kw_only=True):
     update_time: datetime
     expire_time: datetime
     note: LocalizedText | None = None
+    place_code: str = ""
     quantity: int = 0
     delivered_quantity: int = 0
     reason: LocalizedText | None = None

@@ -42,11 +42,11 @@ async def migrate(db: Any) -> None:
     await db.postings.create_index([("side", 1), ("state", 1), ("_id", -1)])
     for kind in ("help_path", "help_code"):
         await db.open_lines.create_index([("side", 1), ("unit_code", 1), (kind, 1), ("publish_time", 1)])
-    await db.open_lines.create_index("posting_id")
+    await db.open_lines.create_index([("posting_id", 1), ("side", 1), ("place_code", 1)])
     for side in ("need", "offer"):
         await db.matches.create_index([(f"{side}_participant_id", 1), ("_id", -1)])
         await db.matches.create_index([(f"{side}_id", 1), ("_id", -1)])
-    await db.matches.create_index([("state", 1), ("need_id", 1), ("need_line_id", 1)])
+    await db.matches.create_index([("state", 1), ("place_code", 1)])
     await db.matches.create_index(
         [("need_line_id", 1), ("offer_line_id", 1)],
         unique=True,
@@ -214,10 +214,11 @@ _ALL = "*"  # among the codes of governorates: everywhere, each posting once
 
 
 async def count_network(tx: Tx) -> Statistics:
-    """A posting counts once in each governorate of its open lines; a match where the line of its need is."""
+    """A posting counts once in each governorate of its open lines; a match where it is for."""
+    governorate = {"$substrBytes": ["$place_code", 0, 4]}  # "" of what is tied to no place
     postings = tx.db.open_lines.aggregate(
         [
-            {"$group": {"_id": "$posting_id", "side": {"$first": "$side"}, "places": {"$addToSet": _governorate()}}},
+            {"$group": {"_id": "$posting_id", "side": {"$first": "$side"}, "places": {"$addToSet": governorate}}},
             {"$set": {"places": {"$concatArrays": ["$places", [_ALL]]}}},
             {"$unwind": "$places"},
             {"$group": {"_id": {"side": "$side", "place": "$places"}, "count": {"$sum": 1}}},
@@ -227,12 +228,7 @@ async def count_network(tx: Tx) -> Statistics:
     matches = tx.db.matches.aggregate(
         [
             {"$match": {"state": {"$in": list(MATCHED)}}},
-            {"$group": {"_id": {"need": "$need_id", "line": "$need_line_id"}, "count": {"$sum": 1}}},
-            {"$lookup": {"from": "postings", "localField": "_id.need", "foreignField": "_id", "as": "need"}},
-            {"$unwind": "$need"},
-            {"$unwind": "$need.lines"},
-            {"$match": {"$expr": {"$eq": ["$need.lines.line_id", "$_id.line"]}}},
-            {"$group": {"_id": _governorate("$need.lines.place_code"), "count": {"$sum": "$count"}}},
+            {"$group": {"_id": governorate, "count": {"$sum": 1}}},
         ],
         session=tx.session,
     )
@@ -248,8 +244,3 @@ async def count_network(tx: Tx) -> Statistics:
     }
     total = figures.pop(_ALL)
     return Statistics(places=tuple(Place(place_code=place, **one) for place, one in figures.items()), **total)
-
-
-def _governorate(field: str = "$place_code") -> dict[str, Any]:
-    """The first four characters of a P-code; "" of none."""
-    return {"$substrBytes": [field, 0, 4]}

@@ -218,7 +218,7 @@ class Statistics(_message.Message):
         offer_count: _builtins.int
         """Published offers with something open there, or for there."""
         match_count: _builtins.int
-        """Matches of needs there that were accepted, and are not withdrawn."""
+        """Matches for there that were accepted, and are not withdrawn: where the need is, or else the offer."""
         def __init__(
             self,
             *,
