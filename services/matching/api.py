@@ -80,6 +80,13 @@ class Matching(matching_pb2_grpc.MatchingServiceServicer):
     async def GetSuggestedNeeds(self, request: s.GetSuggestedNeedsRequest, context: Any) -> s.SuggestionList:
         return await self._read(_suggestions, s.SuggestionList, request, Side.OFFER)
 
+    async def GetWeights(self, request: s.GetWeightsRequest, context: Any) -> s.Weights:
+        weights = [
+            s.Weights.Weight(code=s.Criterion.Code.Value(code), points=points)
+            for code, points in ranking.POINTS.items()
+        ]
+        return s.Weights(version=ranking.VERSION, weights=weights)
+
     # -- matches ---------------------------------------------------------------------------------------------------
     async def CreateMatch(self, request: t.CreateMatchRequest, context: Any) -> t.Match:
         return await self._app.write(matches.create_match, t.Match, request, by=caller())

@@ -186,6 +186,18 @@ async def test_one_match_is_accepted_once_however_often_it_is_asked(parties: lis
 
 
 # -- suggestions against brute force -------------------------------------------------------------------------------
+async def test_everybody_may_read_the_weights_of_every_criterion(parties: list[Party], matching: Service) -> None:
+    published = await matching("GetWeights")
+    school, giver, _ = parties
+    need = await school.need()
+    await giver.offer()
+    suggested = await school("GetSuggestedOffers", need_id=need.need_id)
+    assert published.version == suggested.weights_version
+    weights = [(one.code, one.points) for one in published.weights]
+    assert [(one.code, one.max_points) for one in suggested.suggestions[0].criteria] == weights
+    assert sum(points for _, points in weights) == 1000
+
+
 async def test_suggestions_keep_every_hard_constraint(parties: list[Party]) -> None:
     """Random lines; what is suggested is what a plain walk over all offers finds."""
     school, first, second = parties
