@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
-from services.portal.pages import account, home, needs
+from services.portal.pages import account, home, needs, texts
+from services.portal.pages import map as map_
 from services.portal.visit import Visit
 
 Page = Callable[[Visit], Awaitable[Response]]
-PAGES: list[tuple[str, Page, str]] = [*home.PAGES, *account.PAGES, *needs.PAGES]
+PAGES: list[tuple[str, Page, str]] = [*home.PAGES, *map_.PAGES, *texts.PAGES, *account.PAGES, *needs.PAGES]
