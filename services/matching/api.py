@@ -11,7 +11,7 @@ from chassis.logservice import EventLog
 from participants import usecases as participants
 from services.matching import ranking
 from services.matching.model import Side
-from services.matching.usecases import matches, postings
+from services.matching.usecases import figures, matches, postings
 from wasl.log.v1 import log_pb2_grpc
 from wasl.matching.v1 import matches_pb2 as t
 from wasl.matching.v1 import matching_pb2 as m
@@ -80,6 +80,13 @@ class Matching(matching_pb2_grpc.MatchingServiceServicer):
     async def GetSuggestedNeeds(self, request: s.GetSuggestedNeedsRequest, context: Any) -> s.SuggestionList:
         return await self._read(_suggestions, s.SuggestionList, request, Side.OFFER)
 
+    async def GetWeights(self, request: s.GetWeightsRequest, context: Any) -> s.Weights:
+        weights = [
+            s.Weights.Weight(code=s.Criterion.Code.Value(code), points=points)
+            for code, points in ranking.POINTS.items()
+        ]
+        return s.Weights(version=ranking.VERSION, weights=weights)
+
     # -- matches ---------------------------------------------------------------------------------------------------
     async def CreateMatch(self, request: t.CreateMatchRequest, context: Any) -> t.Match:
         return await self._app.write(matches.create_match, t.Match, request, by=caller())
@@ -114,6 +121,10 @@ class Matching(matching_pb2_grpc.MatchingServiceServicer):
         match = await self._app.read(matches.get_match, t.Match, which, by=caller())
         async with self._app.turn(match.need_id, match.offer_id):
             return await self._app.write(usecase, t.Match, request, by=caller())
+
+    # -- figures ---------------------------------------------------------------------------------------------------
+    async def GetStatistics(self, request: m.GetStatisticsRequest, context: Any) -> m.Statistics:
+        return await self._app.read(figures.get_statistics, m.Statistics, request)
 
     # -- both sides alike ------------------------------------------------------------------------------------------
     async def _read(self, usecase: Any, kind: type[M], request: Any, side: Side) -> M:

@@ -304,10 +304,14 @@ _MATCH_SAID = {
     MatchState.EXPIRED: ("expired", "منتهية المهلة"),
 }
 COMMITTED = (MatchState.ACCEPTED, MatchState.IN_DELIVERY)  # promised, and can still be taken back
+MATCHED = (*COMMITTED, MatchState.DELIVERED, MatchState.CONFIRMED)  # accepted, and not taken back
 
 
 class Match(Struct, frozen=True, kw_only=True):
-    """A promise between two participants: `quantity` is committed, of the `proposed_quantity`."""
+    """A promise between two participants: `quantity` is committed, of the `proposed_quantity`.
+
+    `place_code` is where the need's line was when it was proposed, or else the offer's; "" of two that have none.
+    """
 
     match_id: str
     need_id: str
@@ -324,6 +328,7 @@ class Match(Struct, frozen=True, kw_only=True):
     update_time: datetime
     expire_time: datetime
     note: LocalizedText | None = None
+    place_code: str = ""
     quantity: int = 0
     delivered_quantity: int = 0
     reason: LocalizedText | None = None
@@ -365,3 +370,22 @@ class Match(Struct, frozen=True, kw_only=True):
             english, arabic = _MATCH_SAID[self.state]
             raise MatchInOtherState(state=self.state.name, state_en=english, state_ar=arabic)
         return replace(self, state=target, update_time=at, **changes)
+
+
+# -- figures -------------------------------------------------------------------------------------------------------
+class Place(Struct, frozen=True, kw_only=True):
+    """The figures of a governorate; `place_code` is "" for what is tied to no place."""
+
+    place_code: str
+    need_count: int
+    offer_count: int
+    match_count: int
+
+
+class Statistics(Struct, frozen=True, kw_only=True):
+    """Postings with something open, and matches that were accepted, in all and by place."""
+
+    need_count: int
+    offer_count: int
+    match_count: int
+    places: tuple[Place, ...]

@@ -1,5 +1,6 @@
 """Every query, index and collection name of the matching service; the only file of it that knows MongoDB."""
 
+from collections import Counter
 from typing import Any
 
 from msgspec.structs import replace
@@ -13,7 +14,19 @@ from chassis.paging import Page, page
 from chassis.text import Analyser
 from chassis.tx import Tx
 from participants import store as participants
-from services.matching.model import NOT_FOUND, Line, Match, MatchNotFound, MatchState, Posting, PostingState, Side
+from services.matching.model import (
+    MATCHED,
+    NOT_FOUND,
+    Line,
+    Match,
+    MatchNotFound,
+    MatchState,
+    Place,
+    Posting,
+    PostingState,
+    Side,
+    Statistics,
+)
 from services.matching.ranking import OpenLine
 
 POSTING_EXPIRES, MATCH_EXPIRES = "posting_expires", "match_expires"  # timers
@@ -30,10 +43,11 @@ async def migrate(db: Any) -> None:
     await db.postings.create_index([("side", 1), ("state", 1), ("_id", -1)])
     for kind in ("help_path", "help_code"):
         await db.open_lines.create_index([("side", 1), ("unit_code", 1), (kind, 1), ("publish_time", 1)])
-    await db.open_lines.create_index("posting_id")
+    await db.open_lines.create_index([("posting_id", 1), ("side", 1), ("place_code", 1)])
     for side in ("need", "offer"):
         await db.matches.create_index([(f"{side}_participant_id", 1), ("_id", -1)])
         await db.matches.create_index([(f"{side}_id", 1), ("_id", -1)])
+    await db.matches.create_index([("state", 1), ("place_code", 1)])
     await db.matches.create_index(
         [("need_line_id", 1), ("offer_line_id", 1)],
         unique=True,
@@ -186,3 +200,40 @@ async def list_matches(
     if participant_id:
         wanted["$or"] = [{"need_participant_id": participant_id}, {"offer_participant_id": participant_id}]
     return await page(tx.db.matches, wanted, Match, page_size=page_size, page_token=page_token, newest_first=True)
+
+
+# -- figures -------------------------------------------------------------------------------------------------------
+_ALL = "*"  # among the codes of governorates: everywhere, each posting once
+
+
+async def count_network(tx: Tx) -> Statistics:
+    """A posting counts once in each governorate of its open lines; a match where it is for."""
+    governorate = {"$substrBytes": ["$place_code", 0, 4]}  # "" of what is tied to no place
+    postings = tx.db.open_lines.aggregate(
+        [
+            {"$group": {"_id": "$posting_id", "side": {"$first": "$side"}, "places": {"$addToSet": governorate}}},
+            {"$set": {"places": {"$concatArrays": ["$places", [_ALL]]}}},
+            {"$unwind": "$places"},
+            {"$group": {"_id": {"side": "$side", "place": "$places"}, "count": {"$sum": 1}}},
+        ],
+        session=tx.session,
+    )
+    matches = tx.db.matches.aggregate(
+        [
+            {"$match": {"state": {"$in": list(MATCHED)}}},
+            {"$group": {"_id": governorate, "count": {"$sum": 1}}},
+        ],
+        session=tx.session,
+    )
+    counted: dict[str, Counter[str]] = {"NEED": Counter(), "OFFER": Counter(), "MATCH": Counter()}
+    for row in await postings.to_list(None):
+        counted[row["_id"]["side"]][row["_id"]["place"]] = row["count"]
+    for row in await matches.to_list(None):
+        counted["MATCH"][row["_id"]] = row["count"]
+        counted["MATCH"][_ALL] += row["count"]
+    figures = {
+        place: {f"{what.lower()}_count": by_place[place] for what, by_place in counted.items()}
+        for place in sorted({place for by_place in counted.values() for place in by_place} | {_ALL})
+    }
+    total = figures.pop(_ALL)
+    return Statistics(places=tuple(Place(place_code=place, **one) for place, one in figures.items()), **total)

@@ -74,8 +74,8 @@ class Visit:
 
     async def require(self, *roles: str) -> None:
         """One of these. Raises SignInNeeded, Refused."""
-        self.signed_in()
-        if not self.may(*roles) and not (await self._has_got_a_role() and self.may(*roles)):
+        used = self.signed_in()
+        if not self.may(*roles) and not (await self._has_got_a_role(used) and self.may(*roles)):
             raise Refused(403)
 
     def may(self, *roles: str) -> bool:

@@ -28,7 +28,7 @@ State = health_pb2.HealthCheckResponse
 DRAIN_SECONDS = 1.0
 
 
-class Double(
+class Double(  # type: ignore[misc]  # two services have a GetStatistics; it has none
     members_pb2_grpc.MembersServiceServicer,
     matching_pb2_grpc.MatchingServiceServicer,
     log_pb2_grpc.EventLogServiceServicer,

@@ -188,6 +188,18 @@ async def test_one_match_is_accepted_once_however_often_it_is_asked(parties: lis
 
 
 # -- suggestions against brute force -------------------------------------------------------------------------------
+async def test_everybody_may_read_the_weights_of_every_criterion(parties: list[Party], matching: Service) -> None:
+    published = await matching("GetWeights")
+    school, giver, _ = parties
+    need = await school.need()
+    await giver.offer()
+    suggested = await school("GetSuggestedOffers", need_id=need.need_id)
+    assert published.version == suggested.weights_version
+    weights = [(one.code, one.points) for one in published.weights]
+    assert [(one.code, one.max_points) for one in suggested.suggestions[0].criteria] == weights
+    assert sum(points for _, points in weights) == 1000
+
+
 async def test_suggestions_keep_every_hard_constraint(parties: list[Party]) -> None:
     """Random lines; what is suggested is what a plain walk over all offers finds."""
     school, first, second = parties
@@ -254,6 +266,43 @@ async def test_needs_are_found_by_words_place_and_kind(parties: list[Party]) -> 
     for fields in ({"query": "حلب الحسكة"}, {"place_code": "SY0702"}, {"help_code": "services"}, {"state": "CLOSED"}):
         listed = await first("ListNeeds", page_size=200, **fields)
         assert need.need_id not in {one.need_id for one in listed.needs}, fields
+
+
+async def test_figures_count_what_is_open_and_what_was_matched_where_it_is(
+    parties: list[Party], matching: Service
+) -> None:
+    async def figures() -> dict[str, tuple[int, int, int]]:
+        """Needs, offers and matches by governorate; "*": in all. For whoever asks."""
+        now = await matching("GetStatistics")
+        rows = {one.place_code: one for one in now.places} | {"*": now}
+        return {place: (row.need_count, row.offer_count, row.match_count) for place, row in rows.items()}
+
+    async def change(before: dict[str, tuple[int, int, int]]) -> dict[str, tuple[int, int, int]]:
+        after = await figures()
+        none = (0, 0, 0)
+        changed = {
+            place: tuple(new - old for new, old in zip(after.get(place, none), before.get(place, none), strict=True))
+            for place in {*before, *after}
+        }
+        return {place: each for place, each in changed.items() if each != none}  # type: ignore[misc]
+
+    school, giver, _ = parties
+    chairs = {"help_code": "chairs", "unit_code": "piece"}
+    before = await figures()
+    await school("CreateNeed", organization_id=school.member_id, need={"title": TITLE, "lines": [KITS]})
+    assert await change(before) == {}, "a draft counts"
+    need = await school.need({**chairs, "quantity": 10, "place_code": "SY1400"}, KITS, {**KITS, "place_code": "SY0702"})
+    assert await change(before) == {"*": (1, 0, 0), "SY14": (1, 0, 0), "SY07": (1, 0, 0)}
+    offer = await giver.offer({**chairs, "quantity": 10})
+    assert await change(before) == {"*": (1, 1, 0), "SY14": (1, 0, 0), "SY07": (1, 0, 0), "": (0, 1, 0)}
+    match = await school.propose(need, offer, 10)
+    assert (await change(before))["*"] == (1, 1, 0), "a proposal is no match"
+    await giver("AcceptMatch", match_id=match.match_id)
+    assert await change(before) == {"*": (1, 0, 1), "SY14": (0, 0, 1), "SY07": (1, 0, 0)}, "none of it is open"
+    await giver("DeliverMatch", match_id=match.match_id, delivered_quantity=10)
+    await school("ConfirmMatch", match_id=match.match_id)
+    await school("CloseNeed", need_id=need.need_id)
+    assert await change(before) == {"*": (0, 0, 1), "SY14": (0, 0, 1)}, "what was delivered is no match any more"
 
 
 async def test_a_draft_is_its_authors_own(parties: list[Party]) -> None:

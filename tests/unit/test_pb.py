@@ -51,6 +51,8 @@ RESOURCES: list[tuple[type[Message], type[msgspec.Struct]]] = [
     (postings_pb2.Offer, matching.Posting),
     (postings_pb2.Line, matching.Line),
     (matches_pb2.Match, matching.Match),
+    (matching_pb2.Statistics, matching.Statistics),
+    (matching_pb2.Statistics.Place, matching.Place),
     (convenings_pb2.Convening, convenings.Convening),
     (registrations_pb2.Registration, convenings.Registration),
 ]

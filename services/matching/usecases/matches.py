@@ -68,6 +68,7 @@ async def create_match(tx: Tx, *, match: dict[str, Any], by: Caller) -> Match:
             proposed_by=acting[0],
             proposed_quantity=match["proposed_quantity"],
             unit_code=need_line.unit_code,
+            place_code=need_line.place_code or offer_line.place_code,
             state=MatchState.PROPOSED,
             create_time=tx.now,
             update_time=tx.now,

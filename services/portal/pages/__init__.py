@@ -8,12 +8,15 @@ from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
-from services.portal.pages import account, convenings, coordination, desk, directory, home, needs, records
+from services.portal.pages import account, convenings, coordination, desk, directory, home, needs, records, texts
+from services.portal.pages import map as map_
 from services.portal.visit import Visit
 
 Page = Callable[[Visit], Awaitable[Response]]
 PAGES: list[tuple[str, Page, str]] = [
     *home.PAGES,
+    *map_.PAGES,
+    *texts.PAGES,
     *account.PAGES,
     *needs.PAGES,
     *convenings.PAGES,

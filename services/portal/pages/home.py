@@ -1,19 +1,38 @@
 """The home page and the API's reference."""
 
+import datetime
 import functools
 
 from markupsafe import Markup
 from starlette.responses import Response
 
+from chassis import pb
 from services.portal import reference
 from services.portal.language import Language
 from services.portal.visit import Visit
+from wasl.events.v1 import convenings_pb2 as e
 from wasl.members.v1 import members_pb2 as m
+from wasl.resources.v1 import resources_pb2 as r
+
+NEW = 3  # of each kind of thing
 
 
 async def home(visit: Visit) -> Response:
-    """What the network does, and its live figures."""
-    return visit.page("home.html", figures=await visit.part(visit.members.GetStatistics, m.GetStatisticsRequest()))
+    """What the network does, its live figures, and what is new; each of them comes or stays away by itself."""
+    now = datetime.datetime.now(datetime.UTC)
+    figures, convenings, records = await visit.parts(
+        (visit.members.GetStatistics, m.GetStatisticsRequest()),
+        (
+            visit.events.ListConvenings,
+            e.ListConveningsRequest(state=e.Convening.PUBLISHED, from_time=pb.timestamp(now), page_size=NEW),
+        ),
+        (visit.resources.ListRecords, r.ListRecordsRequest(page_size=NEW)),
+    )
+    nearest = {
+        one.convening_id: next(each.start_time for each in one.sessions if pb.moment(each.end_time) > now)
+        for one in (convenings.convenings if convenings else ())
+    }
+    return visit.page("home.html", figures=figures, convenings=convenings, nearest=nearest, records=records)
 
 
 async def docs(visit: Visit) -> Response:

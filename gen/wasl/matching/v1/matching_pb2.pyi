@@ -177,3 +177,88 @@ class ListParticipantsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListParticipantsResponse: _TypeAlias = ListParticipantsResponse  # noqa: Y015
+
+@_typing.final
+class GetStatisticsRequest(_message.Message):
+    """Asks for the figures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatisticsRequest: _TypeAlias = GetStatisticsRequest  # noqa: Y015
+
+@_typing.final
+class Statistics(_message.Message):
+    """What is open and what was matched, at this moment: numbers of needs, offers and matches, never of people."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Place(_message.Message):
+        """The figures of one governorate, its districts included."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        PLACE_CODE_FIELD_NUMBER: _builtins.int
+        NEED_COUNT_FIELD_NUMBER: _builtins.int
+        OFFER_COUNT_FIELD_NUMBER: _builtins.int
+        MATCH_COUNT_FIELD_NUMBER: _builtins.int
+        place_code: _builtins.str
+        """P-code of the governorate (OCHA COD-AB); empty: what is tied to no place."""
+        need_count: _builtins.int
+        """Published needs with something open there. One with lines in several places counts in each of them."""
+        offer_count: _builtins.int
+        """Published offers with something open there, or for there."""
+        match_count: _builtins.int
+        """Matches for there that were accepted, and are not withdrawn: where the need is, or else the offer."""
+        def __init__(
+            self,
+            *,
+            place_code: _builtins.str = ...,
+            need_count: _builtins.int = ...,
+            offer_count: _builtins.int = ...,
+            match_count: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["match_count", b"match_count", "need_count", b"need_count", "offer_count", b"offer_count", "place_code", b"place_code"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NEED_COUNT_FIELD_NUMBER: _builtins.int
+    OFFER_COUNT_FIELD_NUMBER: _builtins.int
+    MATCH_COUNT_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
+    need_count: _builtins.int
+    """Published needs with something open."""
+    offer_count: _builtins.int
+    """Published offers with something open."""
+    match_count: _builtins.int
+    """Matches that were accepted, and are not withdrawn."""
+    @_builtins.property
+    def places(self) -> _containers.RepeatedCompositeFieldContainer[Global___Statistics.Place]:
+        """Those where there is something to count, by their codes."""
+
+    def __init__(
+        self,
+        *,
+        need_count: _builtins.int = ...,
+        offer_count: _builtins.int = ...,
+        match_count: _builtins.int = ...,
+        places: _abc.Iterable[Global___Statistics.Place] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["match_count", b"match_count", "need_count", b"need_count", "offer_count", b"offer_count", "places", b"places"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Statistics: _TypeAlias = Statistics  # noqa: Y015

@@ -163,6 +163,16 @@ class MatchingServiceStub:
                 request_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.ConfirmMatchRequest.SerializeToString,
                 response_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
                 _registered_method=True)
+        self.GetWeights = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/GetWeights',
+                request_serializer=wasl_dot_matching_dot_v1_dot_suggestions__pb2.GetWeightsRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_suggestions__pb2.Weights.FromString,
+                _registered_method=True)
+        self.GetStatistics = channel.unary_unary(
+                '/wasl.matching.v1.MatchingService/GetStatistics',
+                request_serializer=wasl_dot_matching_dot_v1_dot_matching__pb2.GetStatisticsRequest.SerializeToString,
+                response_deserializer=wasl_dot_matching_dot_v1_dot_matching__pb2.Statistics.FromString,
+                _registered_method=True)
 
 
 class MatchingServiceServicer:
@@ -344,6 +354,20 @@ class MatchingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetWeights(self, request, context):
+        """What each criterion of a suggestion weighs, for everybody alike.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStatistics(self, request, context):
+        """What is open and what was matched, in figures, by governorate.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MatchingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -471,6 +495,16 @@ def add_MatchingServiceServicer_to_server(servicer, server):
                     servicer.ConfirmMatch,
                     request_deserializer=wasl_dot_matching_dot_v1_dot_matches__pb2.ConfirmMatchRequest.FromString,
                     response_serializer=wasl_dot_matching_dot_v1_dot_matches__pb2.Match.SerializeToString,
+            ),
+            'GetWeights': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWeights,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_suggestions__pb2.GetWeightsRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_suggestions__pb2.Weights.SerializeToString,
+            ),
+            'GetStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatistics,
+                    request_deserializer=wasl_dot_matching_dot_v1_dot_matching__pb2.GetStatisticsRequest.FromString,
+                    response_serializer=wasl_dot_matching_dot_v1_dot_matching__pb2.Statistics.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1149,6 +1183,60 @@ class MatchingService:
             '/wasl.matching.v1.MatchingService/ConfirmMatch',
             wasl_dot_matching_dot_v1_dot_matches__pb2.ConfirmMatchRequest.SerializeToString,
             wasl_dot_matching_dot_v1_dot_matches__pb2.Match.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWeights(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/GetWeights',
+            wasl_dot_matching_dot_v1_dot_suggestions__pb2.GetWeightsRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_suggestions__pb2.Weights.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.matching.v1.MatchingService/GetStatistics',
+            wasl_dot_matching_dot_v1_dot_matching__pb2.GetStatisticsRequest.SerializeToString,
+            wasl_dot_matching_dot_v1_dot_matching__pb2.Statistics.FromString,
             options,
             channel_credentials,
             insecure,

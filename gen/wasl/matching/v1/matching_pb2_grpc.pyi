@@ -86,6 +86,10 @@ class MatchingServiceStub:
     """Says that it was delivered, and how much."""
     ConfirmMatch: _grpc.UnaryUnaryMultiCallable[_matches_pb2.ConfirmMatchRequest, _matches_pb2.Match]
     """Confirms what was delivered."""
+    GetWeights: _grpc.UnaryUnaryMultiCallable[_suggestions_pb2.GetWeightsRequest, _suggestions_pb2.Weights]
+    """What each criterion of a suggestion weighs, for everybody alike."""
+    GetStatistics: _grpc.UnaryUnaryMultiCallable[_matching_pb2.GetStatisticsRequest, _matching_pb2.Statistics]
+    """What is open and what was matched, in figures, by governorate."""
 
 @_typing.type_check_only
 class MatchingServiceAsyncStub(MatchingServiceStub):
@@ -142,6 +146,10 @@ class MatchingServiceAsyncStub(MatchingServiceStub):
     """Says that it was delivered, and how much."""
     ConfirmMatch: _aio.UnaryUnaryMultiCallable[_matches_pb2.ConfirmMatchRequest, _matches_pb2.Match]  # type: ignore[assignment]
     """Confirms what was delivered."""
+    GetWeights: _aio.UnaryUnaryMultiCallable[_suggestions_pb2.GetWeightsRequest, _suggestions_pb2.Weights]  # type: ignore[assignment]
+    """What each criterion of a suggestion weighs, for everybody alike."""
+    GetStatistics: _aio.UnaryUnaryMultiCallable[_matching_pb2.GetStatisticsRequest, _matching_pb2.Statistics]  # type: ignore[assignment]
+    """What is open and what was matched, in figures, by governorate."""
 
 class MatchingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Needs and offers, and how they find each other."""
@@ -345,5 +353,21 @@ class MatchingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_matches_pb2.Match, _abc.Awaitable[_matches_pb2.Match]]:
         """Confirms what was delivered."""
+
+    @_abc_1.abstractmethod
+    def GetWeights(
+        self,
+        request: _suggestions_pb2.GetWeightsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_suggestions_pb2.Weights, _abc.Awaitable[_suggestions_pb2.Weights]]:
+        """What each criterion of a suggestion weighs, for everybody alike."""
+
+    @_abc_1.abstractmethod
+    def GetStatistics(
+        self,
+        request: _matching_pb2.GetStatisticsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_matching_pb2.Statistics, _abc.Awaitable[_matching_pb2.Statistics]]:
+        """What is open and what was matched, in figures, by governorate."""
 
 def add_MatchingServiceServicer_to_server(servicer: MatchingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

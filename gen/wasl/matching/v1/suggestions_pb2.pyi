@@ -226,3 +226,72 @@ class Criterion(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Criterion: _TypeAlias = Criterion  # noqa: Y015
+
+@_typing.final
+class GetWeightsRequest(_message.Message):
+    """Asks for the weights."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWeightsRequest: _TypeAlias = GetWeightsRequest  # noqa: Y015
+
+@_typing.final
+class Weights(_message.Message):
+    """The weights by which suggestions are ranked now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Weight(_message.Message):
+        """What one criterion adds to the score at most."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CODE_FIELD_NUMBER: _builtins.int
+        POINTS_FIELD_NUMBER: _builtins.int
+        code: Global___Criterion.Code.ValueType
+        """The criterion."""
+        points: _builtins.int
+        """All weights together are 1000."""
+        def __init__(
+            self,
+            *,
+            code: Global___Criterion.Code.ValueType = ...,
+            points: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "points", b"points"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """Changes with every change of a weight or of what a criterion means."""
+    @_builtins.property
+    def weights(self) -> _containers.RepeatedCompositeFieldContainer[Global___Weights.Weight]:
+        """In the order in which suggestions give their reasons."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.str = ...,
+        weights: _abc.Iterable[Global___Weights.Weight] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version", "weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Weights: _TypeAlias = Weights  # noqa: Y015
