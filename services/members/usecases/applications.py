@@ -19,12 +19,12 @@ from services.members.model import (
     OrganizationProfile,
     PersonProfile,
 )
-from services.members.usecases.directory import announce_member
+from services.members.usecases.directory import announce_member, check_place
 from wasl.members.v1 import events_pb2, members_pb2
 
 
 async def create_application(tx: Tx, *, application: dict[str, Any], by: Caller) -> Application:
-    """Start a draft."""
+    """Start a draft. Raises MoneyRefused, CodeUnknown."""
     return await store.add(
         tx,
         Application(
@@ -41,7 +41,7 @@ _WRITTEN = {"person": PersonProfile, "organization": OrganizationProfile, "state
 
 
 def _written(application: dict[str, Any]) -> dict[str, Any]:
-    """What the applicant writes of an application, as the model's values. Raises MoneyRefused."""
+    """What the applicant writes of an application, as the model's values. Raises MoneyRefused, CodeUnknown."""
     values: dict[str, Any] = {
         name: application[name] and msgspec.convert(application[name], kind)
         for name, kind in _WRITTEN.items()
@@ -49,6 +49,9 @@ def _written(application: dict[str, Any]) -> dict[str, Any]:
     }
     if statement := values.get("statement"):
         money.check("application.statement", statement)
+    for noun in ("person", "organization"):
+        if profile := values.get(noun):
+            check_place(f"application.{noun}", profile)
     return values
 
 
@@ -80,7 +83,7 @@ async def update_application(
 ) -> Application:
     """Change a draft: what the mask names, or else what is given.
 
-    Raises FieldNotChangeable, ApplicationInOtherState.
+    Raises FieldNotChangeable, ApplicationInOtherState, MoneyRefused, CodeUnknown.
     """
     before = (await store.get(tx, Application, application["application_id"])).owned_by(by)
     errors.check_etag(before.version, application["etag"])

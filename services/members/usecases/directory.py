@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+import vocabularies
 from chassis import errors, pb
 from chassis.call import Caller
 from chassis.paging import Page
@@ -12,7 +13,9 @@ from chassis.tx import Tx
 from services.members import store
 from services.members.model import (
     Organization,
+    OrganizationProfile,
     Person,
+    PersonProfile,
     Statistics,
     check_owner,
 )
@@ -31,11 +34,11 @@ async def list_people(tx: Tx, *, page_size: int, page_token: str) -> Page[Person
 
 
 async def update_person(tx: Tx, *, person: dict[str, Any], by: Caller, update_mask: tuple[str, ...] = ()) -> Person:
-    """Change a person's profile and announce it. Raises NotYours, FieldNotChangeable, VersionConflict."""
+    """Change a person's profile and announce it. Raises NotYours, FieldNotChangeable, VersionConflict, CodeUnknown."""
     before = await store.get(tx, Person, person["person_id"])
     check_owner(before, by)
     errors.check_etag(before.version, person["etag"])
-    profile = _changed(before.profile, person.get("profile", {}), update_mask)
+    profile = _changed("person", before.profile, person.get("profile", {}), update_mask)
     after = await store.save(tx, replace(before, profile=profile, update_time=tx.now))
     announce_member(tx, events_pb2.MemberUpdated, after)
     return after
@@ -58,28 +61,40 @@ async def update_organization(
     by: Caller,
     update_mask: tuple[str, ...] = (),
 ) -> Organization:
-    """Change an organization's profile and announce it. Raises NotYours, FieldNotChangeable, VersionConflict."""
+    """Change an organization's profile and announce it. Raises what update_person raises."""
     before = await store.get(tx, Organization, organization["organization_id"])
     await check_acts_for(tx, before, by)
     errors.check_etag(before.version, organization["etag"])
-    profile = _changed(before.profile, organization.get("profile", {}), update_mask)
+    profile = _changed("organization", before.profile, organization.get("profile", {}), update_mask)
     after = await store.save(tx, replace(before, profile=profile, update_time=tx.now))
     announce_member(tx, events_pb2.MemberUpdated, after)
     return after
 
 
-def _changed(profile: Any, given: dict[str, Any], mask: tuple[str, ...]) -> Any:
-    """`profile` with what the mask names of `given`; an empty mask is all of it. Raises FieldNotChangeable."""
+def _changed(noun: str, profile: Any, given: dict[str, Any], mask: tuple[str, ...]) -> Any:
+    """`profile` with what the mask names of `given`; an empty mask is all of it.
+
+    Raises FieldNotChangeable, CodeUnknown.
+    """
     kind = type(profile)
     fields = {"profile", *(f"profile.{name}" for name in kind.__struct_fields__)}
     for path in mask:
         if path not in fields:
             raise errors.FieldNotChangeable(path=path)
-    if not mask or "profile" in mask:
-        return msgspec.convert(given, kind)
-    named = {path.partition(".")[2] for path in mask}
-    kept = {name: value for name, value in msgspec.to_builtins(profile).items() if name not in named}
-    return msgspec.convert({**kept, **{name: given[name] for name in named if name in given}}, kind)
+    if mask and "profile" not in mask:
+        named = {path.partition(".")[2] for path in mask}
+        kept = {name: value for name, value in msgspec.to_builtins(profile).items() if name not in named}
+        given = {**kept, **{name: given[name] for name in named if name in given}}
+    after = msgspec.convert(given, kind)
+    if after.place_code != profile.place_code:  # an older one stays as it is
+        check_place(f"{noun}.profile", after)
+    return after
+
+
+def check_place(path: str, profile: PersonProfile | OrganizationProfile) -> None:
+    """Raises CodeUnknown, which names the field in `path`."""
+    if profile.place_code and vocabularies.find("places", profile.place_code) is None:
+        raise errors.CodeUnknown(field=f"{path}.place_code", code=profile.place_code, vocabulary="places")
 
 
 async def check_acts_for(tx: Tx, organization: Organization, by: Caller) -> None:
