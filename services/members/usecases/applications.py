@@ -117,7 +117,7 @@ async def approve_application(tx: Tx, *, application_id: str, etag: str, by: Cal
     before = (await store.get(tx, Application, application_id)).seen_by(by)
     errors.check_etag(before.version, etag)
     after = await store.save(tx, before.approve(member_id=new_id(), at=tx.now))
-    member = await store.add(tx, after.member())
+    member = await store.add(tx, store.searchable(after.member()))
     announce_member(tx, events_pb2.MemberJoined, member)
     account = await store.get(tx, Account, after.account_id)
     if MEMBER not in account.roles:

@@ -28,9 +28,9 @@ async def get_person(tx: Tx, *, person_id: str) -> Person:
     return await store.get(tx, Person, person_id)
 
 
-async def list_people(tx: Tx, *, page_size: int, page_token: str) -> Page[Person]:
+async def list_people(tx: Tx, *, page_size: int, page_token: str, query: str) -> Page[Person]:
     """In the order in which they joined."""
-    return await store.list_people(tx, page_size=page_size, page_token=page_token)
+    return await store.list_people(tx, page_size=page_size, page_token=page_token, query=query)
 
 
 async def update_person(tx: Tx, *, person: dict[str, Any], by: Caller, update_mask: tuple[str, ...] = ()) -> Person:
@@ -39,7 +39,7 @@ async def update_person(tx: Tx, *, person: dict[str, Any], by: Caller, update_ma
     check_owner(before, by)
     errors.check_etag(before.version, person["etag"])
     profile = _changed("person", before.profile, person.get("profile", {}), update_mask)
-    after = await store.save(tx, replace(before, profile=profile, update_time=tx.now))
+    after = await store.save(tx, store.searchable(replace(before, profile=profile, update_time=tx.now)))
     announce_member(tx, events_pb2.MemberUpdated, after)
     return after
 
@@ -49,9 +49,13 @@ async def get_organization(tx: Tx, *, organization_id: str) -> Organization:
     return await store.get(tx, Organization, organization_id)
 
 
-async def list_organizations(tx: Tx, *, page_size: int, page_token: str, place_code: str) -> Page[Organization]:
+async def list_organizations(
+    tx: Tx, *, page_size: int, page_token: str, place_code: str, query: str
+) -> Page[Organization]:
     """In the order in which they joined."""
-    return await store.list_organizations(tx, page_size=page_size, page_token=page_token, place_code=place_code)
+    return await store.list_organizations(
+        tx, page_size=page_size, page_token=page_token, place_code=place_code, query=query
+    )
 
 
 async def update_organization(
@@ -66,7 +70,7 @@ async def update_organization(
     await check_acts_for(tx, before, by)
     errors.check_etag(before.version, organization["etag"])
     profile = _changed("organization", before.profile, organization.get("profile", {}), update_mask)
-    after = await store.save(tx, replace(before, profile=profile, update_time=tx.now))
+    after = await store.save(tx, store.searchable(replace(before, profile=profile, update_time=tx.now)))
     announce_member(tx, events_pb2.MemberUpdated, after)
     return after
 
