@@ -270,13 +270,9 @@ async def _started(
 @contextlib.asynccontextmanager
 async def resources_service(mongo_uri: str, members: Members, **changed: Any) -> AsyncIterator[Service]:
     """A resources api that believes the tokens of `members`."""
-    known = {"mongo_uri": mongo_uri, "database": new_database(), "service_secret": SECRET}
-    config = ResourcesConfig(service="resources", members_address=members.address, **{**known, **changed})
-    app = App(config, mongo.client(mongo_uri))
-    await resources_store.migrate(app.db)
-    running = await server.start(app, resources_api.register, load_keys=members_api.load_keys(members.app))
-    async with _serving(app, running) as channel:
-        yield Service(app, running, channel)
+    config = _config(ResourcesConfig, "resources", mongo_uri, members, changed)
+    async with _started(config, resources_store.migrate, resources_api.register, members) as service:
+        yield service
 
 
 @contextlib.asynccontextmanager

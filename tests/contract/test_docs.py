@@ -113,6 +113,13 @@ def test_every_verb_of_dev_is_documented() -> None:
     )
 
 
+def test_the_ports_of_every_process_are_documented() -> None:
+    listed = re.search(r"^REPLICAS=\((.*?)\)$", text("dev"), re.MULTILINE | re.DOTALL)
+    assert listed
+    rows = re.findall(r"^\| \+ (\d+) \+ .*? \| `([a-z-]+)`", text("docs/reference/dev.md"), re.MULTILINE)
+    assert sorted(f"{name}:{port}" for port, name in rows) == sorted(listed[1].split())
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_a_document_names_is_there(path: pathlib.Path) -> None:
     """Links with their headings, files in backticks, and tests, alone or as `file::test`."""
