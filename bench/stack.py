@@ -72,10 +72,11 @@ class Stack(contextlib.ExitStack):
             "WASL_GATEWAY_PORT": str(port),
             "WASL_GATEWAY_METRICS_PORT": str(metrics),
             "WASL_GATEWAY_ADMIN_PORT": str(free_port()),
+            **{  # nobody: they are not asked
+                f"WASL_{path.parent.name.upper()}_API": f"127.0.0.1:{free_port()}"
+                for path in ROOT.glob("services/*/api.py")
+            },
             "WASL_MEMBERS_API": f"127.0.0.1:{members}",
-            "WASL_MATCHING_API": f"127.0.0.1:{free_port()}",  # nobody: it is not asked
-            "WASL_EVENTS_API": f"127.0.0.1:{free_port()}",
-            "WASL_RESOURCES_API": f"127.0.0.1:{free_port()}",
             "WASL_RESOURCES_HTTP": f"127.0.0.1:{free_port()}",
             "WASL_PORTAL_HTTP": f"127.0.0.1:{free_port()}",
             "WASL_GATEWAY_WRITES_PER_MINUTE": "1000000000",

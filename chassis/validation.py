@@ -50,6 +50,7 @@ TEXTS = {
         "needs a text in Arabic, in English or in both",
         "يلزم نص بالعربية أو بالإنكليزية أو بكلتيهما",
     ),
+    "localized_text.blank": ("has a text in which nothing can be read", "فيه نص لا يُقرأ فيه شيء"),
 }
 OTHERWISE = ("is not valid", "غير صالح")
 UNKNOWN = ("is not a field of this request", "ليس حقلا من حقول هذا الطلب")

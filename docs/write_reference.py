@@ -1,9 +1,10 @@
-"""Writes docs/reference/ from code and contract; tests/contract/test_docs.py compares. `./dev proto` runs it.
+"""Writes docs/reference/, and what docs/services/ says between markers, from code and contract; `./dev proto` runs it.
 
 settings.md from the Structs in chassis/settings.py and the config.py files (name, type, default, the comment beside
 it) and from deploy/envoy/render.py; errors.md from the error classes and deploy/envoy/*.toml; rpcs.md and events.md
-from the descriptors and the workers; pages.md from the portal's functions. What lacks its comment or docstring raises
-Undocumented, which names the place.
+from the descriptors and the workers; pages.md from the portal's functions. Of a service: the states that its model
+knows (docs/states.py), its RPCs, what it emits and hears. What lacks its comment or docstring raises Undocumented,
+which names the place. tests/contract/test_docs.py compares.
 """
 
 import ast
@@ -19,10 +20,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "gen"), str(ROOT / "proto/tools"), str(ROOT / "deploy/envoy")]
+sys.path[:0] = [str(ROOT / folder) for folder in (".", "gen", "docs", "proto/tools", "deploy/envoy")]
 
 import generate  # noqa: E402 - proto/tools/generate.py
 import render  # noqa: E402
+import states  # noqa: E402
 from contract import Contract  # noqa: E402
 from google.rpc import code_pb2  # noqa: E402
 
@@ -162,25 +164,40 @@ def rpcs(contract: Contract) -> str:
     for method in contract.methods():
         if not method.comment:
             raise Undocumented(f"{method.service}/{method.name} has no comment")
-        verb = method.http.WhichOneof("pattern") if method.http else ""
-        route = f"`{verb.upper()} {getattr(method.http, verb)}`" if verb else "none"
-        who = " or ".join(method.access.roles) or LEVELS[method.access.level]
-        services.setdefault(method.service, []).append((f"`{method.name}`", route, who, method.comment))
+        services.setdefault(method.service, []).append((*call(method), method.comment))
     for service, rows in services.items():
         parts += [f"## {service}\n\n{contract.comments.get(service, '')}"]
         parts += [table("method", "REST", "who may call", "what it does", rows=rows)]
     return "\n\n".join(parts)
 
 
+def call(method: Any) -> tuple[str, str, str]:
+    """Name, route and who may call."""
+    verb = method.http.WhichOneof("pattern") if method.http else ""
+    route = f"`{verb.upper()} {getattr(method.http, verb)}`" if verb else "none"
+    return f"`{method.name}`", route, " or ".join(method.access.roles) or LEVELS[method.access.level]
+
+
+@functools.cache
+def workers() -> dict[str, type[worker.Worker]]:
+    """By service."""
+    found = {}
+    for path in sorted(ROOT.glob("services/*/worker.py")):
+        module = importlib.import_module(f"services.{path.parent.name}.worker")
+        [found[path.parent.name]] = [
+            one
+            for one in vars(module).values()
+            if inspect.isclass(one) and issubclass(one, worker.Worker) and one.__module__ == module.__name__
+        ]
+    return found
+
+
 def hearers() -> dict[str, list[str]]:
     """Services by the event type that they handle."""
     found: dict[str, list[str]] = {}
-    for path in sorted(ROOT.glob("services/*/worker.py")):
-        module = importlib.import_module(f"services.{path.parent.name}.worker")
-        for one in vars(module).values():
-            if inspect.isclass(one) and issubclass(one, worker.Worker) and one is not worker.Worker:
-                for subscription in one.subscriptions():
-                    found.setdefault(subscription.event_type, []).append(path.parent.name)
+    for service, one in workers().items():
+        for subscription in one.subscriptions():
+            found.setdefault(subscription.event_type, []).append(service)
     return found
 
 
@@ -247,21 +264,74 @@ def summary(function: Callable[..., object]) -> str:
     return (inspect.getdoc(function) or function.__name__.replace("_", " ").capitalize() + ".").split("\n")[0]
 
 
+# -- services ------------------------------------------------------------------------------------------------------
+def service_page(path: pathlib.Path, contract: Contract) -> str:
+    """The page of a service, with what stands between its markers written anew. Raises Undocumented."""
+    page, service = path.read_text(encoding="utf-8"), path.stem
+    for name, written in (("states", state_diagrams(service)), ("contract", service_contract(service, contract))):
+        begin, end = f"<!-- {name}: written by docs/write_reference.py -->\n", f"<!-- end of {name} -->\n"
+        if page.count(begin) != 1 or page.count(end) != 1:
+            raise Undocumented(f"{path.relative_to(ROOT)} needs the lines {begin}{end}")
+        page = f"{page.partition(begin)[0]}{begin}\n{written}\n\n{end}{page.partition(end)[2]}"
+    return page
+
+
+def state_diagrams(service: str) -> str:
+    found = states.diagrams(importlib.import_module(f"services.{service}.model"))
+    return "\n\n".join(f"**{name}**\n\n{diagram}" for name, diagram in found)
+
+
+def service_contract(service: str, contract: Contract) -> str:
+    """What others have to do with it."""
+    heard, own = hearers(), workers()[service]
+    kinds = {kind: name for name, kind in contract.events()}
+    emitted = [
+        (f"`{noun_and_verb(kind)}`", contract.comments[name], ", ".join(heard.get(kind, [])) or "nobody yet")
+        for kind, name in kinds.items()
+        if kind.split(".")[2] == service
+    ]
+    listened = [
+        (f"`{noun_and_verb(one.event_type)}`", one.source, contract.comments[kinds[one.event_type]])
+        for one in own.subscriptions()
+    ]
+    methods = [call(method) for method in contract.methods() if method.service.split(".")[1] == service]
+    timers = ", ".join(f"`{name}`" for name in sorted(own.timers()))
+    return "\n\n".join(
+        [
+            f"**RPCs**; [what each does](../reference/rpcs.md#wasl{service}v1{service}service)",
+            table("method", "REST", "who may call", rows=methods),
+            "**Emits**",
+            table("event", "when", "heard by", rows=emitted),
+            "**Hears**",
+            table("event", "of", "when", rows=listened) if listened else "Nobody.",
+            f"**Timers**: {timers or 'none'}.",
+        ]
+    )
+
+
+def noun_and_verb(kind: str) -> str:
+    return kind.split(".", 3)[3].rpartition(".")[0]
+
+
 def render_all() -> dict[str, str]:
-    """{file name: contents}. Raises Undocumented."""
+    """{path in docs/: contents}. Raises Undocumented."""
     ours = sorted(str(path.relative_to(generate.PROTO)) for path in generate.PROTO.rglob("*.proto"))
     contract = Contract(generate.descriptors(*ours))
-    written = {
-        "settings.md": settings(),
-        "errors.md": error_reference(),
-        "rpcs.md": rpcs(contract),
-        "events.md": events(contract),
-        "pages.md": pages(contract),
+    references = {
+        "reference/settings.md": settings(),
+        "reference/errors.md": error_reference(),
+        "reference/rpcs.md": rpcs(contract),
+        "reference/events.md": events(contract),
+        "reference/pages.md": pages(contract),
     }
     head = "<!-- Written by docs/write_reference.py: change the code or the contract, then run it. -->\n"
-    return {name: f"{head}{page}\n" for name, page in written.items()}
+    written = {name: f"{head}{page}\n" for name, page in references.items()}
+    for service in workers():
+        name = f"services/{service}.md"
+        written[name] = service_page(ROOT / "docs" / name, contract)
+    return written
 
 
 if __name__ == "__main__":
     for name, page in render_all().items():
-        (ROOT / "docs/reference" / name).write_text(page, encoding="utf-8")
+        (ROOT / "docs" / name).write_text(page, encoding="utf-8")

@@ -38,7 +38,10 @@ class ParticipantKind(StrEnum):
 
 
 class Participant(Struct, frozen=True, kw_only=True):
-    """A member of the network as others see it; `version` is the member's, `account_id` who signs in for it."""
+    """A member of the network as others see it; `version` is the member's, `account_id` who signs in for it.
+
+    `tokens` are what it is found by (store.py).
+    """
 
     participant_id: str
     kind: ParticipantKind
@@ -47,6 +50,7 @@ class Participant(Struct, frozen=True, kw_only=True):
     account_id: str = ""
     place_code: str = ""
     organization_type_code: str = ""
+    tokens: tuple[str, ...] = ()
     version: int = 0
 
 

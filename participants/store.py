@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
+import vocabularies
 from chassis import views
 from chassis.mongo import to_document
 from chassis.paging import Page, page
@@ -23,6 +26,7 @@ async def index_participants(collection: Any) -> None:
     await collection.create_index([("place_code", 1), ("_id", 1)])
     await collection.create_index([("kind", 1), ("_id", 1)])
     await collection.create_index([("account_id", 1), ("kind", 1)])
+    await collection.create_index([("tokens", 1), ("_id", 1)])
 
 
 async def index_affiliations(collection: Any) -> None:
@@ -31,8 +35,10 @@ async def index_affiliations(collection: Any) -> None:
 
 
 def show_participant(tx: Tx, participant: Participant) -> None:
-    """Newer wins."""
-    tx.upsert_newer(PARTICIPANTS, participant.participant_id, participant.version, to_document(participant))
+    """Newer wins. It is found by the words of its name."""
+    found_by = vocabularies.analyser().tokens_of(participant.display_name)
+    row = to_document(replace(participant, tokens=tuple(sorted(set(found_by)))))
+    tx.upsert_newer(PARTICIPANTS, participant.participant_id, participant.version, row)
 
 
 def show_affiliation(tx: Tx, affiliation: Affiliation) -> None:
@@ -59,14 +65,16 @@ async def find_person(tx: Tx, account_id: str) -> Participant | None:
 
 
 async def list_participants(
-    tx: Tx, *, kind: str | None, place_code: str, page_size: int, page_token: str
+    tx: Tx, *, kind: str | None, place_code: str, query: str, page_size: int, page_token: str
 ) -> Page[Participant]:
-    """`place_code`: a governorate holds its districts."""
-    query: dict[str, Any] = {"kind": kind} if kind else {}
+    """`place_code`: a governorate holds its districts; `query`: all of its words."""
+    wanted: dict[str, Any] = {"kind": kind} if kind else {}
     if place_code:
-        query["place_code"] = {"$regex": f"^{place_code}"}
+        wanted["place_code"] = {"$regex": f"^{place_code}"}
+    if words := sorted(set(vocabularies.analyser().tokens(query))):
+        wanted["tokens"] = {"$all": words}
     shown = await views.live(tx.db, PARTICIPANTS)
-    return await page(shown, query, Participant, page_size=page_size, page_token=page_token)
+    return await page(shown, wanted, Participant, page_size=page_size, page_token=page_token)
 
 
 async def list_affiliations(tx: Tx, *, account_id: str, organization_id: str) -> list[Affiliation]:

@@ -53,11 +53,11 @@ async def get_participant(tx: Tx, *, participant_id: str) -> Participant:
 
 
 async def list_participants(
-    tx: Tx, *, page_size: int, page_token: str, place_code: str, kind: str | None = None
+    tx: Tx, *, page_size: int, page_token: str, place_code: str, query: str, kind: str | None = None
 ) -> Page[Participant]:
     """In the order in which they joined the network."""
     return await store.list_participants(
-        tx, kind=kind, place_code=place_code, page_size=page_size, page_token=page_token
+        tx, kind=kind, place_code=place_code, query=query, page_size=page_size, page_token=page_token
     )
 
 

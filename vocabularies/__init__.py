@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from chassis.text import Analyser
 from chassis.values import LocalizedText
 
 _FOLDER = pathlib.Path(__file__).parent
@@ -130,6 +131,12 @@ def spellings(name: str) -> Mapping[str, str]:
     same name, and wherever else a term and one below it share a spelling, the wider term has it."""
     narrow_first = sorted(load(name).terms, key=lambda term: len(_upwards(name, term.code)), reverse=True)
     return {spelling: term.code for term in narrow_first for spelling in term.spellings()}
+
+
+@functools.cache
+def analyser() -> Analyser:
+    """The one of every search: a place is found by whatever it is called."""
+    return Analyser(spellings("places"))
 
 
 @functools.cache

@@ -1,6 +1,5 @@
 """Every query, index and collection name of the events service; the only file of it that knows MongoDB."""
 
-import functools
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -11,7 +10,6 @@ import vocabularies
 from chassis import migration
 from chassis.aggregates import Aggregates
 from chassis.paging import Page, page
-from chassis.text import Analyser
 from chassis.tx import Tx
 from participants import store as participants
 from services.events.model import (
@@ -31,11 +29,6 @@ from services.events.model import (
 )
 
 SEAT_LAPSES, CONVENING_ENDS = "seat_lapses", "convening_ends"  # timers
-
-
-@functools.cache
-def _analyser() -> Analyser:
-    return Analyser(vocabularies.spellings("places"))
 
 
 async def migrate(db: Any) -> None:
@@ -77,7 +70,7 @@ def searchable(convening: Convening) -> Convening:
 
 
 def _words(text: str) -> Iterable[str]:
-    return (token.text for token in _analyser().analyse(text))
+    return vocabularies.analyser().tokens(text)
 
 
 async def list_convenings(

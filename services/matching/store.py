@@ -11,7 +11,6 @@ from chassis import migration
 from chassis.aggregates import Aggregates
 from chassis.mongo import from_document, to_document
 from chassis.paging import Page, page
-from chassis.text import Analyser
 from chassis.tx import Tx
 from participants import store as participants
 from services.matching.model import (
@@ -31,7 +30,6 @@ from services.matching.ranking import OpenLine
 
 POSTING_EXPIRES, MATCH_EXPIRES = "posting_expires", "match_expires"  # timers
 CANDIDATES = 1000  # lines that are ranked for one posting, an equal share for each of its own
-_analyser = Analyser(vocabularies.spellings("places"))
 
 
 async def migrate(db: Any) -> None:
@@ -70,7 +68,7 @@ def related(vocabulary: str, one: str, other: str) -> bool:
 def searchable(posting: Posting) -> Posting:
     """With what it is found by, made from what it says."""
     texts = [posting.title, posting.description, *(line.note for line in posting.lines)]
-    tokens = {token for text in texts if text for token in _analyser.tokens_of(text)}
+    tokens = {token for text in texts if text for token in vocabularies.analyser().tokens_of(text)}
     kinds = {code for line in posting.lines for code in path("help", line.help_code)}
     return replace(posting, tokens=tuple(sorted(tokens)), help_path=tuple(sorted(kinds)))
 
@@ -145,7 +143,7 @@ async def list_postings(
         wanted.append({"lines.place_code": {"$regex": f"^{place_code}"}})
     if help_code:
         wanted.append({"help_path": help_code})
-    if words := sorted(set(_analyser.tokens(query))):
+    if words := sorted(set(vocabularies.analyser().tokens(query))):
         wanted.append({"tokens": {"$all": words}})
     return await page(
         tx.db.postings, {"$and": wanted}, Posting, page_size=page_size, page_token=page_token, newest_first=True

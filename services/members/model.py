@@ -296,24 +296,26 @@ class Application(Struct, frozen=True, kw_only=True):
 
 # -- members -------------------------------------------------------------------------------------------------------
 class Person(Struct, frozen=True, kw_only=True):
-    """A person of the network."""
+    """A person of the network; `tokens` are what it is found by (store.py)."""
 
     person_id: str
     account_id: str
     profile: PersonProfile
     join_time: datetime
     update_time: datetime
+    tokens: tuple[str, ...] = ()
     version: int = 0
 
 
 class Organization(Struct, frozen=True, kw_only=True):
-    """An organization of the network; `account_id` applied for it."""
+    """An organization of the network; `account_id` applied for it. `tokens` are what it is found by (store.py)."""
 
     organization_id: str
     account_id: str
     profile: OrganizationProfile
     join_time: datetime
     update_time: datetime
+    tokens: tuple[str, ...] = ()
     version: int = 0
 
 

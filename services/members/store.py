@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+from msgspec.structs import replace
+from pymongo import UpdateOne
 from pymongo.errors import DuplicateKeyError
 
+import vocabularies
 from chassis import errors, migration
 from chassis.aggregates import Aggregates
+from chassis.mongo import from_document
 from chassis.paging import Page, page
 from chassis.tx import Tx
 from services.members.model import (
@@ -31,6 +35,7 @@ from services.members.model import (
     Statistics,
 )
 
+M = TypeVar("M", bound=Person | Organization)
 PUBLISHED_FOR = timedelta(minutes=1)  # before a key signs: the gateway keeps the set for 30 s
 
 
@@ -50,6 +55,8 @@ async def migrate(db: Any) -> None:
     await db.organizations.create_index("join_time")
     await db.organizations.create_index([("profile.place_code", 1), ("_id", 1)])
     await db.organizations.create_index([("profile.type_code", 1), ("_id", 1)])
+    await _make_searchable(db.people, Person)
+    await _make_searchable(db.organizations, Organization)
     await db.affiliations.create_index([("person_id", 1), ("_id", 1)])
     await db.affiliations.create_index([("organization_id", 1), ("_id", 1)])
     await db.affiliations.create_index([("organization_id", 1), ("account_id", 1)])
@@ -154,24 +161,46 @@ async def list_applications(
 
 
 # -- members -------------------------------------------------------------------------------------------------------
-async def list_people(tx: Tx, *, page_size: int, page_token: str) -> Page[Person]:
-    return await page(tx.db.people, {}, Person, page_size=page_size, page_token=page_token)
+def searchable(member: M) -> M:
+    """With the tokens that it is found by: those of its name."""
+    found_by = vocabularies.analyser().tokens_of(member.profile.display_name)
+    return replace(member, tokens=tuple(sorted(set(found_by))))
+
+
+async def _make_searchable(collection: Any, kind: type[M]) -> None:
+    """Its index, and the tokens of what was written by a version that knew none."""
+    await collection.create_index([("tokens", 1), ("_id", 1)])
+    missing = [
+        UpdateOne(
+            {"_id": found["_id"], "version": found["version"]},  # else whoever changed it has seen to it
+            {"$set": {"tokens": list(searchable(from_document(kind, found)).tokens)}},
+        )
+        async for found in collection.find({"tokens": None})
+    ]
+    if missing:
+        await collection.bulk_write(missing, ordered=False)
+
+
+def _with_words(query: str) -> dict[str, Any]:
+    words = sorted(set(vocabularies.analyser().tokens(query)))
+    return {"tokens": {"$all": words}} if words else {}
+
+
+async def list_people(tx: Tx, *, page_size: int, page_token: str, query: str) -> Page[Person]:
+    """`query`: all of its words."""
+    return await page(tx.db.people, _with_words(query), Person, page_size=page_size, page_token=page_token)
 
 
 async def list_organizations(
-    tx: Tx, *, page_size: int, page_token: str, place_code: str, type_code: str
+    tx: Tx, *, page_size: int, page_token: str, place_code: str, type_code: str, query: str
 ) -> Page[Organization]:
-    """`place_code`: a governorate holds its districts."""
-    query: dict[str, Any] = {"profile.place_code": {"$regex": f"^{place_code}"}} if place_code else {}
+    """`place_code`: a governorate holds its districts; `query`: all of its words."""
+    wanted = _with_words(query)
+    if place_code:
+        wanted["profile.place_code"] = {"$regex": f"^{place_code}"}
     if type_code:
-        query["profile.type_code"] = type_code
-    return await page(
-        tx.db.organizations,
-        query,
-        Organization,
-        page_size=page_size,
-        page_token=page_token,
-    )
+        wanted["profile.type_code"] = type_code
+    return await page(tx.db.organizations, wanted, Organization, page_size=page_size, page_token=page_token)
 
 
 # -- affiliations --------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 import vocabularies
-from chassis.text import Analyser, Token
+from chassis.text import Token
 from chassis.values import LocalizedText
 from services.resources.model import Facet, FacetValue, Range, Record, Snippet
 
@@ -21,7 +21,7 @@ FILTERS = ("type", "licence", "language_code", *ABOUT)
 MOST_WORDS = 16  # of a question
 MOST_VALUES = 50  # of a facet
 SNIPPET, BEFORE = 240, 60  # letters of a snippet, and of them at most before the first word that was looked for
-_analyser = Analyser(vocabularies.spellings("places"))
+_analyse = vocabularies.analyser().analyse
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -45,8 +45,8 @@ def entry(record: Record, *, order: int) -> Entry:
     labels = [term.label for term in about if term]
     title = _stems([record.title])
     # A place's name is indexed as its code, so its code finds what is about it without naming it.
-    named = {_analyser.analyse(code)[0].text for code in values["place_code"]}
-    creators = {token.text for creator in record.creators for token in _analyser.analyse(creator)}
+    named = {_analyse(code)[0].text for code in values["place_code"]}
+    creators = {token.text for creator in record.creators for token in _analyse(creator)}
     strong = title | _stems([*record.keywords, *labels]) | creators | named
     words = strong | _stems([record.description] if record.description else [])
     terms = {filter_term(name, value) for name, found in values.items() for value in found}
@@ -87,12 +87,12 @@ def _values(record: Record) -> dict[str, list[str]]:
 
 
 def _stems(texts: Iterable[LocalizedText]) -> set[str]:
-    return {token.text for text in texts for said in (text.ar, text.en) for token in _analyser.analyse(said)}
+    return {token.text for text in texts for said in (text.ar, text.en) for token in _analyse(said)}
 
 
 def question(text: str) -> list[str]:
     """The stems of what somebody looks for, each once, in their order."""
-    return list(dict.fromkeys(token.text for token in _analyser.analyse(text)))[:MOST_WORDS]
+    return list(dict.fromkeys(token.text for token in _analyse(text)))[:MOST_WORDS]
 
 
 def facets(counted: Iterable[tuple[str, int]]) -> tuple[Facet, ...]:
@@ -118,7 +118,7 @@ def snippets(record: Record, stems: Sequence[str]) -> tuple[Snippet, ...]:
     for field, text in (("title", record.title), ("description", record.description)):
         for language in ("ar", "en"):
             if said := getattr(text, language, ""):
-                hits = [token for token in _analyser.analyse(said) if token.text in wanted] if wanted else []
+                hits = [token for token in _analyse(said) if token.text in wanted] if wanted else []
                 start, end = _window(said, hits) if field == "description" else (0, len(said))
                 inside = [
                     Range(hit.start - start, hit.end - start) for hit in hits if start <= hit.start < hit.end <= end

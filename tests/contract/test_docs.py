@@ -31,14 +31,26 @@ def sources() -> Iterator[pathlib.Path]:
 
 @pytest.fixture(scope="module")
 def reference() -> dict[str, str]:
-    """docs/reference/ as it should be. Raises when a setting, error, RPC or event lacks its comment."""
+    """What a command writes in docs/, as it should be. Raises when a setting, error, RPC or event lacks its comment."""
     written: Any = runpy.run_path(str(ROOT / "docs/write_reference.py"))["render_all"]()
     return dict(written)
 
 
-@pytest.mark.parametrize("name", ["settings.md", "errors.md", "rpcs.md", "events.md"])
-def test_the_reference_is_what_the_code_says(name: str, reference: dict[str, str]) -> None:
-    assert text(f"docs/reference/{name}") == reference[name], WRITE
+def test_the_reference_is_what_the_code_says(reference: dict[str, str]) -> None:
+    """And what the pages of the services say of states, RPCs and events."""
+    assert {"reference/errors.md", "services/members.md"} <= reference.keys()
+    for name, page in reference.items():
+        assert text(f"docs/{name}") == page, f"docs/{name}; {WRITE}"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs/services").glob("*.md")), ids=lambda page: page.stem)
+def test_what_a_service_owns_are_its_collections(page: pathlib.Path) -> None:
+    owns = page.read_text().partition("## Owns")[2].partition("\n## ")[0]
+    names = [name for cell in re.findall(r"^\| (`.*?) \|", owns, re.MULTILINE) for name in re.findall(r"`(.+?)`", cell)]
+    code = "".join(path.read_text() for path in [*ROOT.glob(f"services/{page.stem}/*.py"), *ROOT.glob("*/store.py")])
+    assert len(names) > 3
+    for name in {*names} - {"timers"}:  # which every service has
+        assert f'"{name}"' in code, name
 
 
 def test_every_error_of_the_services_is_in_the_reference() -> None:
@@ -99,6 +111,13 @@ def test_every_verb_of_dev_is_documented() -> None:
     assert set(re.findall(r"^\| `\./dev ([a-z]+)", text("docs/reference/dev.md"), re.MULTILINE)) == verbs, (
         "docs/reference/dev.md"
     )
+
+
+def test_the_ports_of_every_process_are_documented() -> None:
+    listed = re.search(r"^REPLICAS=\((.*?)\)$", text("dev"), re.MULTILINE | re.DOTALL)
+    assert listed
+    rows = re.findall(r"^\| \+ (\d+) \+ .*? \| `([a-z-]+)`", text("docs/reference/dev.md"), re.MULTILINE)
+    assert sorted(f"{name}:{port}" for port, name in rows) == sorted(listed[1].split())
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

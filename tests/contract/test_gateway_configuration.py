@@ -16,24 +16,20 @@ from google.api import annotations_pb2
 from wasl.options.v1 import options_pb2
 
 TOOL: Any = runpy.run_path(str(ROOT / "deploy/envoy/render.py"))
+APIS = sorted(path.parent.name for path in ROOT.glob("services/*/api.py"))
 NEEDED = {
     "WASL_GATEWAY_PORT": "8080",
     "WASL_GATEWAY_METRICS_PORT": "8081",
     "WASL_GATEWAY_ADMIN_PORT": "8082",
+    **{f"WASL_{name.upper()}_API": f"127.0.0.1:{8120 + number}" for number, name in enumerate(APIS)},
     "WASL_MEMBERS_API": "127.0.0.1:8100,127.0.0.1:8102",
-    "WASL_MATCHING_API": "127.0.0.1:8120",
-    "WASL_RESOURCES_API": "127.0.0.1:8160",
     "WASL_RESOURCES_HTTP": "127.0.0.1:8170",
-    "WASL_EVENTS_API": "127.0.0.1:8150",
     "WASL_PORTAL_HTTP": "127.0.0.1:8140",
 }
 CONTAINERS = {
     "WASL_GATEWAY_LISTEN": "0.0.0.0",
-    "WASL_MEMBERS_API": "members-api:50051",
-    "WASL_MATCHING_API": "matching-api:50051",
-    "WASL_RESOURCES_API": "resources-api:50051",
+    **{f"WASL_{name.upper()}_API": f"{name}-api:50051" for name in APIS},
     "WASL_RESOURCES_HTTP": "resources-http:8081",
-    "WASL_EVENTS_API": "events-api:50051",
     "WASL_PORTAL_HTTP": "portal:8000",
 }
 RENDERINGS = {

@@ -38,16 +38,11 @@ class Gateway(Process):
             "GATEWAY_HEALTH_INTERVAL": "0.3",
             "GATEWAY_JWKS_SECONDS": "1",
             **{
-                name: f"127.0.0.1:{free_port()}"
-                for name in (
-                    "MEMBERS_API",
-                    "MATCHING_API",
-                    "EVENTS_API",
-                    "RESOURCES_API",
-                    "RESOURCES_HTTP",
-                    "PORTAL_HTTP",
-                )
+                f"{path.parent.name}_{path.stem}".upper(): f"127.0.0.1:{free_port()}"
+                for path in ROOT.glob("services/*/*.py")
+                if path.stem in ("api", "http")
             },
+            "PORTAL_HTTP": f"127.0.0.1:{free_port()}",
         }
         environment = {f"WASL_{name}": str(value) for name, value in {**defaults, **settings}.items()}
         render = [sys.executable, str(ROOT / "deploy/envoy/render.py"), "--out", str(configuration)]

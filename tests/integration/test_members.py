@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import functools
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -454,8 +455,8 @@ async def test_a_mask_changes_what_it_names(members: Members, coordinator: Who) 
         changed = {"person_id": person.member_id, "profile": profile}
         return await members("UpdatePerson", by=coordinator, person=changed, update_mask={"paths": paths})
 
-    moved = await update("profile.place_code", place_code="SY0101", occupation=77)
-    assert (moved.profile.place_code, moved.profile.display_name.en) == ("SY0101", "Amal Haddad")
+    moved = await update("profile.place_code", place_code="SY0100", occupation=77)
+    assert (moved.profile.place_code, moved.profile.display_name.en) == ("SY0100", "Amal Haddad")
     named = await update("profile.occupation", "profile.display_name", occupation="EXPERT", display_name={"ar": "أمل"})
     assert (named.profile.occupation, named.profile.display_name.en) == (2, "")
     cleared = await update("profile.occupation", "profile.place_code")
@@ -513,6 +514,46 @@ async def test_a_statement_asks_for_no_money(members: Members) -> None:
     refused = await refusal(members("CreateApplication", by=amal, application=application))
     assert refused.violations == {"application.statement": "MONEY_REFUSED"}
     assert await members.dump() == before
+
+
+@pytest.mark.parametrize("noun", ["person", "organization"])
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("place_code", "SY0799", "CODE_UNKNOWN"),
+        ("display_name", {"ar": " \u00a0"}, "LOCALIZED_TEXT_BLANK"),
+        ("display_name", {"ar": "أمل", "en": "\u200f\n"}, "LOCALIZED_TEXT_BLANK"),
+    ],
+    ids=["no place", "blank", "blank in English"],
+)
+async def test_no_member_is_nameless_or_nowhere(
+    members: Members, coordinator: Who, noun: str, field: str, value: Any, reason: str
+) -> None:
+    """Neither as a new draft nor by any way to change one, or a profile."""
+    right: dict[str, Any] = PERSON if noun == "person" else SCHOOL
+    member, amal = await members.approved(coordinator, **{noun: right}), await members.account()
+    draft = await members.draft(amal, **{noun: right})
+    before, wrong = await members.dump(), {**right, field: value}
+    update: Any = functools.partial(members, f"Update{noun.capitalize()}", by=coordinator)
+    own: Any = {noun: {f"{noun}_id": member.member_id, "profile": wrong}}
+    for path, call in (
+        (f"application.{noun}", members("CreateApplication", by=amal, application={noun: wrong})),
+        (f"application.{noun}", members("UpdateApplication", by=amal, application={**id_of(draft), noun: wrong})),
+        (f"{noun}.profile", update(**own)),
+        (f"{noun}.profile", update(**own, update_mask={"paths": [f"profile.{field}"]})),
+    ):
+        assert (await refusal(call)).violations == {f"{path}.{field}": reason}
+    assert await members.dump() == before
+
+
+async def test_a_place_that_was_taken_before_places_were_looked_up_hinders_no_other_change(
+    members: Members, coordinator: Who
+) -> None:
+    person = await members.approved(coordinator)
+    await members.db.people.update_one({"_id": person.member_id}, {"$set": {"profile.place_code": "SY0799"}})
+    profile = {**PERSON, "place_code": "SY0799", "display_name": {"en": "Amal"}}
+    changed = await members("UpdatePerson", by=coordinator, person={"person_id": person.member_id, "profile": profile})
+    assert (changed.profile.display_name.en, changed.profile.place_code) == ("Amal", "SY0799")
 
 
 async def test_a_draft_is_changed_in_what_is_given_or_named(members: Members) -> None:

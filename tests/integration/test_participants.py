@@ -144,12 +144,13 @@ async def test_a_view_is_built_from_nothing(
     assert await shown(matching, coordinator) == {}  # matching was never told
     await rebuild.rebuild_views(matching.app.settings)  # type: ignore[arg-type]
     assert await shown(matching, coordinator) == {**made, min(made): "Renamed"}
+    assert await shown(matching, coordinator, query="renamed") == {min(made): "Renamed"}
     said = capsys.readouterr()
     assert "participants: rebuilt from 13 events" in said.out
     assert "(100 %)" in said.err
     assert await collections(matching) == ["participants.2"]
     indexes = await matching.db["participants.2"].index_information()
-    assert set(indexes) == {"_id_", "place_code_1__id_1", "kind_1__id_1", "account_id_1_kind_1"}
+    assert set(indexes) == {"_id_", "place_code_1__id_1", "kind_1__id_1", "account_id_1_kind_1", "tokens_1__id_1"}
 
 
 async def test_readers_and_new_events_go_on_while_a_view_is_built(

@@ -102,6 +102,14 @@ def test_a_place_is_checked_alike_wherever_it_is_sent() -> None:
 inputs = st.sampled_from([method.input_type for method in methods()]).flatmap(strategies.message)
 
 
+@pytest.mark.parametrize("blank", [" ", "\t\r\n", "\u00a0", "\u2003\u3000", "\u200b\u200f", "\u00ad"])
+def test_a_text_is_not_blank_in_any_language(blank: str) -> None:
+    for name in ({"ar": blank}, {"en": blank}, {"ar": blank, "en": "Amal"}, {"ar": "أمل", "en": blank}):
+        assert told(of(m.PersonProfile, display_name=name, of_age=True)) == {"display_name": "LOCALIZED_TEXT_BLANK"}
+    seen = f"{blank}أ{blank}"
+    assert told(of(m.PersonProfile, display_name={"ar": seen}, of_age=True)) == {}
+
+
 @given(inputs)
 def test_whatever_is_sent_the_answer_names_fields_and_speaks_both_languages(request: Message) -> None:
     for violation in validation.check(request):

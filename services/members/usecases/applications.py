@@ -20,12 +20,12 @@ from services.members.model import (
     PersonAlready,
     PersonProfile,
 )
-from services.members.usecases.directory import announce_member
+from services.members.usecases.directory import announce_member, check_place
 from wasl.members.v1 import events_pb2, members_pb2
 
 
 async def create_application(tx: Tx, *, application: dict[str, Any], by: Caller) -> Application:
-    """Start a draft."""
+    """Start a draft. Raises MoneyRefused, CodeUnknown."""
     return await store.add(
         tx,
         Application(
@@ -42,12 +42,16 @@ _WRITTEN = {"person": PersonProfile, "organization": OrganizationProfile, "state
 
 
 def _written(application: dict[str, Any]) -> dict[str, Any]:
-    """What the applicant writes of an application, as the model's values."""
-    return {
+    """What the applicant writes of an application, as the model's values. Raises CodeUnknown."""
+    values: dict[str, Any] = {
         name: application[name] and msgspec.convert(application[name], kind)
         for name, kind in _WRITTEN.items()
         if name in application
     }
+    for noun in ("person", "organization"):
+        if profile := values.get(noun):
+            check_place(f"application.{noun}", profile)
+    return values
 
 
 async def get_application(tx: Tx, *, application_id: str, by: Caller) -> Application:
@@ -87,7 +91,7 @@ async def update_application(
 ) -> Application:
     """Change a draft: what the mask names, or else what is given.
 
-    Raises FieldNotChangeable, ApplicationInOtherState.
+    Raises FieldNotChangeable, ApplicationInOtherState, MoneyRefused, CodeUnknown.
     """
     before = (await store.get(tx, Application, application["application_id"])).owned_by(by)
     errors.check_etag(before.version, application["etag"])
@@ -127,7 +131,7 @@ async def approve_application(tx: Tx, *, application_id: str, etag: str, by: Cal
     if approved.person and await store.find_person_of(tx, approved.account_id):
         raise PersonAlready
     after = await store.save(tx, approved)
-    member = await store.add(tx, after.member())
+    member = await store.add(tx, store.searchable(after.member()))
     announce_member(tx, events_pb2.MemberJoined, member)
     account = await store.get(tx, Account, after.account_id)
     if MEMBER not in account.roles:

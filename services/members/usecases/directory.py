@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+import vocabularies
 from chassis import errors, masks, pb
 from chassis.call import Caller
 from chassis.paging import Page
@@ -14,7 +15,9 @@ from services.members import store
 from services.members.model import (
     Growth,
     Organization,
+    OrganizationProfile,
     Person,
+    PersonProfile,
     Statistics,
     check_owner,
     last_months,
@@ -30,18 +33,18 @@ async def get_person(tx: Tx, *, person_id: str) -> Person:
     return await store.get(tx, Person, person_id)
 
 
-async def list_people(tx: Tx, *, page_size: int, page_token: str) -> Page[Person]:
+async def list_people(tx: Tx, *, page_size: int, page_token: str, query: str) -> Page[Person]:
     """In the order in which they joined."""
-    return await store.list_people(tx, page_size=page_size, page_token=page_token)
+    return await store.list_people(tx, page_size=page_size, page_token=page_token, query=query)
 
 
 async def update_person(tx: Tx, *, person: dict[str, Any], by: Caller, update_mask: tuple[str, ...] = ()) -> Person:
-    """Change a person's profile and announce it. Raises NotYours, FieldNotChangeable, VersionConflict."""
+    """Change a person's profile and announce it. Raises NotYours, FieldNotChangeable, VersionConflict, CodeUnknown."""
     before = await store.get(tx, Person, person["person_id"])
     check_owner(before, by)
     errors.check_etag(before.version, person["etag"])
-    profile = _changed(before.profile, person.get("profile", {}), update_mask)
-    after = await store.save(tx, replace(before, profile=profile, update_time=tx.now))
+    profile = _changed("person", before.profile, person.get("profile", {}), update_mask)
+    after = await store.save(tx, store.searchable(replace(before, profile=profile, update_time=tx.now)))
     announce_member(tx, events_pb2.MemberUpdated, after)
     return after
 
@@ -52,11 +55,11 @@ async def get_organization(tx: Tx, *, organization_id: str) -> Organization:
 
 
 async def list_organizations(
-    tx: Tx, *, page_size: int, page_token: str, place_code: str, type_code: str
+    tx: Tx, *, page_size: int, page_token: str, place_code: str, type_code: str, query: str
 ) -> Page[Organization]:
     """In the order in which they joined."""
     return await store.list_organizations(
-        tx, page_size=page_size, page_token=page_token, place_code=place_code, type_code=type_code
+        tx, page_size=page_size, page_token=page_token, place_code=place_code, type_code=type_code, query=query
     )
 
 
@@ -67,12 +70,12 @@ async def update_organization(
     by: Caller,
     update_mask: tuple[str, ...] = (),
 ) -> Organization:
-    """Change an organization's profile and announce it. Raises NotYours, FieldNotChangeable, VersionConflict."""
+    """Change an organization's profile and announce it. Raises what update_person raises."""
     before = await store.get(tx, Organization, organization["organization_id"])
     await check_acts_for(tx, before, by)
     errors.check_etag(before.version, organization["etag"])
-    profile = _changed(before.profile, organization.get("profile", {}), update_mask)
-    after = await store.save(tx, replace(before, profile=profile, update_time=tx.now))
+    profile = _changed("organization", before.profile, organization.get("profile", {}), update_mask)
+    after = await store.save(tx, store.searchable(replace(before, profile=profile, update_time=tx.now)))
     announce_member(tx, events_pb2.MemberUpdated, after)
     return after
 
@@ -80,8 +83,8 @@ async def update_organization(
 _REQUIRED = ("display_name", "of_age", "type_code")
 
 
-def _changed(profile: Any, given: dict[str, Any], mask: tuple[str, ...]) -> Any:
-    """`profile` with what the mask names of `given`, or else what is given. Raises FieldNotChangeable."""
+def _changed(noun: str, profile: Any, given: dict[str, Any], mask: tuple[str, ...]) -> Any:
+    """`profile` with what the mask names of `given`, or else what is given. Raises FieldNotChangeable, CodeUnknown."""
     kind = type(profile)
     fields = kind.__struct_fields__
     for path in mask:
@@ -90,7 +93,16 @@ def _changed(profile: Any, given: dict[str, Any], mask: tuple[str, ...]) -> Any:
     named = fields if "profile" in mask else tuple(path.removeprefix("profile.") for path in mask)
     changes = masks.chosen(given, named, of=fields, required=[name for name in _REQUIRED if name in fields])
     values = {**msgspec.to_builtins(profile), **changes}
-    return msgspec.convert({name: value for name, value in values.items() if value is not None}, kind)
+    after = msgspec.convert({name: value for name, value in values.items() if value is not None}, kind)
+    if after.place_code != profile.place_code:  # an older one stays as it is
+        check_place(f"{noun}.profile", after)
+    return after
+
+
+def check_place(path: str, profile: PersonProfile | OrganizationProfile) -> None:
+    """Raises CodeUnknown, which names the field in `path`."""
+    if profile.place_code and vocabularies.find("places", profile.place_code) is None:
+        raise errors.CodeUnknown(field=f"{path}.place_code", code=profile.place_code, vocabulary="places")
 
 
 async def check_acts_for(tx: Tx, organization: Organization, by: Caller) -> None:

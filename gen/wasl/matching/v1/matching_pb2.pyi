@@ -122,6 +122,7 @@ class ListParticipantsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     PLACE_CODE_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many; 0: 50, more than 200: 200."""
     page_token: _builtins.str
@@ -130,6 +131,8 @@ class ListParticipantsRequest(_message.Message):
     """Only people, or only organizations."""
     place_code: _builtins.str
     """Only those in this governorate (4 characters) or district (6)."""
+    query: _builtins.str
+    """Only those whose names have all these words, in whatever form and spelling."""
     def __init__(
         self,
         *,
@@ -137,10 +140,11 @@ class ListParticipantsRequest(_message.Message):
         page_token: _builtins.str = ...,
         kind: Global___Participant.Kind.ValueType = ...,
         place_code: _builtins.str = ...,
+        query: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "place_code", b"place_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "place_code", b"place_code", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -18,7 +18,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class LocalizedText(_message.Message):
-    """A text that people read, by language (BCP 47). At least one language is given."""
+    """A text that people read, by language (BCP 47). At least one language is given, and none is blank: of spaces and of
+    characters that are not seen.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
