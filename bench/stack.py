@@ -26,9 +26,11 @@ class Stack(contextlib.ExitStack):
         folder = tempfile.TemporaryDirectory(prefix="wasl-bench-", ignore_cleanup_errors=True)
         self.folder = pathlib.Path(self.enter_context(folder))
         self.mongo, self.rabbit = Mongo(self.folder), Rabbit(self.folder)
+        self._gateway_port = free_port()
         self.environment = {
             "WASL_MONGO_URI": self.mongo.uri,
             "WASL_AMQP_URI": self.rabbit.uri,
+            "WASL_JWKS_URL": f"http://127.0.0.1:{self._gateway_port}/.well-known/jwks.json",
             "WASL_STATE_DIR": str(self.folder / "state"),
             "WASL_QUEUE_SETTLE_SECONDS": "0.1",  # nobody kills this broker
             "WASL_ACCESS_TOKEN_SECONDS": "86400",  # a slow machine takes longer than ten minutes
@@ -65,17 +67,20 @@ class Stack(contextlib.ExitStack):
         self.await_url(started, f"http://127.0.0.1:{http}/ready")
         return started, grpc
 
-    def gateway(self, members: int) -> str:
-        """Starts Envoy as ./dev up does, in front of the members api at this port, without limits; its URL."""
-        port, metrics, config = free_port(), free_port(), self.folder / "envoy.yaml"
+    def gateway(self, *, members: int, matching: int = 0, events: int = 0, resources: int = 0) -> str:
+        """Starts Envoy as ./dev up does, without limits, in front of the apis at these gRPC ports; its URL.
+
+        0: nobody, since it is not asked. Without members nobody would know the keys of tokens.
+        """
+        port, metrics, config = self._gateway_port, free_port(), self.folder / "envoy.yaml"
         settings = {
             "WASL_GATEWAY_PORT": str(port),
             "WASL_GATEWAY_METRICS_PORT": str(metrics),
             "WASL_GATEWAY_ADMIN_PORT": str(free_port()),
             "WASL_MEMBERS_API": f"127.0.0.1:{members}",
-            "WASL_MATCHING_API": f"127.0.0.1:{free_port()}",  # nobody: it is not asked
-            "WASL_EVENTS_API": f"127.0.0.1:{free_port()}",
-            "WASL_RESOURCES_API": f"127.0.0.1:{free_port()}",
+            "WASL_MATCHING_API": f"127.0.0.1:{matching or free_port()}",
+            "WASL_EVENTS_API": f"127.0.0.1:{events or free_port()}",
+            "WASL_RESOURCES_API": f"127.0.0.1:{resources or free_port()}",
             "WASL_RESOURCES_HTTP": f"127.0.0.1:{free_port()}",
             "WASL_PORTAL_HTTP": f"127.0.0.1:{free_port()}",
             "WASL_GATEWAY_WRITES_PER_MINUTE": "1000000000",
