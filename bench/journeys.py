@@ -228,7 +228,7 @@ def _grows(name: str, sizes: Growth) -> str:
     """What grows with the data and what does not, in words."""
     (least, before), *_, (most, after) = sizes.items()
     times = percentile(after, 50) / percentile(before, 50)
-    return f"{most // least} times as much takes {times:.1f} times as long: {GROWS[name]}"
+    return f"{most // least} times as much takes {times:.1f} times as long:{GROWS[name]}"
 
 
 def _judge(name: str, value: float, reached: bool, target: str) -> None:

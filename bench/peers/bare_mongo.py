@@ -5,8 +5,8 @@
 FILE has two lists of requests as JSON: the first warms up, the second is timed. Each request is one transaction, which
 reads and writes what our service does for it and in the same order: the answer to its request_id, what is contested,
 the open lines, the timer and the outbox. It is tried again after every transient error. 32 are in flight, and take
-turns in the process, in one session. That was best for it: without turns, 32 at once ran 35 transactions for each that
-was committed, and came to a tenth; four at once, to half.
+turns in the process, in one session. That was best for it: without turns, 32 at once ran some 40 transactions for each
+that was committed, and came to a tenth or less; four at once, to half.
 """
 
 import asyncio
