@@ -10,13 +10,14 @@ import importlib
 NAMES = {
     "api": "reads and writes through the gateway against classic Nameko and FastAPI; the service against bare grpc.aio",
     "events": "events to their effect against bare kombu consumers; from an approval to another service's view",
+    "journeys": "many who register or accept at once against bare MongoDB; suggestions and searches of growing data",
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./dev bench", description="Measures ours against its peers, in one run.")
     parser.add_argument("name", nargs="?", choices=NAMES, help="which one; without it, they are listed")
-    parser.add_argument("--quick", action="store_true", help="a rougher answer in under a minute")
+    parser.add_argument("--quick", action="store_true", help="a rougher answer, in a minute or so")
     arguments = parser.parse_args()
     if not arguments.name and not arguments.quick:
         for name, measures in NAMES.items():

@@ -84,7 +84,7 @@ def main(*, quick: bool) -> None:
 def start_ours(stack: Stack) -> tuple[str, str]:
     """The gateway's URL and the api's gRPC address."""
     _, port = stack.service("members", "api")
-    return stack.gateway(port), f"127.0.0.1:{port}"
+    return stack.gateway(members=port), f"127.0.0.1:{port}"
 
 
 def _start_peers(stack: Stack, database: str) -> dict[str, str]:

@@ -52,7 +52,14 @@ def applications(count: int) -> list[str]:
 
 async def access_token(db: Any, config: Config, role: str) -> str:
     """Of somebody with this role. Raises errors.Unavailable when no migration has made a key."""
+    return (await access_tokens(db, config, role, [new_id()]))[0]
+
+
+async def access_tokens(db: Any, config: Config, role: str, account_ids: list[str]) -> list[str]:
+    """Of each of these accounts, in their order. Raises as above."""
     now = datetime.datetime.now(datetime.UTC)
     jwk = await store.get_signing_key(db, now=now)
-    account = Account(account_id=new_id(), email="", password_hash="", create_time=now, roles=(role,))
-    return tokens.access_token(jwk, account, config)[0]
+    accounts = [
+        Account(account_id=one, email="", password_hash="", create_time=now, roles=(role,)) for one in account_ids
+    ]
+    return [tokens.access_token(jwk, account, config)[0] for account in accounts]

@@ -39,7 +39,9 @@ def table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[Any]])
 def _shown(value: Any) -> str:
     if not isinstance(value, float):
         return str(value)
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def finish(bench: str, ratios: Mapping[str, float], figures: Mapping[str, float]) -> None:
@@ -50,7 +52,7 @@ def finish(bench: str, ratios: Mapping[str, float], figures: Mapping[str, float]
         json.dumps(
             {
                 "bench": bench,
-                "ratios": {name: round(value, 2) for name, value in ratios.items()},
+                "ratios": {name: float(f"{value:.3g}") for name, value in ratios.items()},
                 "figures": {**rounded, "cores": os.cpu_count(), "load_1m": round(os.getloadavg()[0], 1)},
             }
         )

@@ -26,9 +26,11 @@ class Stack(contextlib.ExitStack):
         folder = tempfile.TemporaryDirectory(prefix="wasl-bench-", ignore_cleanup_errors=True)
         self.folder = pathlib.Path(self.enter_context(folder))
         self.mongo, self.rabbit = Mongo(self.folder), Rabbit(self.folder)
+        self._gateway_port = free_port()
         self.environment = {
             "WASL_MONGO_URI": self.mongo.uri,
             "WASL_AMQP_URI": self.rabbit.uri,
+            "WASL_JWKS_URL": f"http://127.0.0.1:{self._gateway_port}/.well-known/jwks.json",
             "WASL_STATE_DIR": str(self.folder / "state"),
             "WASL_QUEUE_SETTLE_SECONDS": "0.1",  # nobody kills this broker
             "WASL_ACCESS_TOKEN_SECONDS": "86400",  # a slow machine takes longer than ten minutes
@@ -65,18 +67,20 @@ class Stack(contextlib.ExitStack):
         self.await_url(started, f"http://127.0.0.1:{http}/ready")
         return started, grpc
 
-    def gateway(self, members: int) -> str:
-        """Starts Envoy as ./dev up does, in front of the members api at this port, without limits; its URL."""
-        port, metrics, config = free_port(), free_port(), self.folder / "envoy.yaml"
+    def gateway(self, **apis: int) -> str:
+        """Starts Envoy as ./dev up does, without limits, in front of these services' apis at their gRPC ports; its URL.
+
+        Members is always one: nobody else knows the keys of tokens.
+        """
+        port, metrics, config = self._gateway_port, free_port(), self.folder / "envoy.yaml"
         settings = {
             "WASL_GATEWAY_PORT": str(port),
             "WASL_GATEWAY_METRICS_PORT": str(metrics),
             "WASL_GATEWAY_ADMIN_PORT": str(free_port()),
-            **{  # nobody: they are not asked
-                f"WASL_{path.parent.name.upper()}_API": f"127.0.0.1:{free_port()}"
+            **{  # at a free port is nobody: it is not asked
+                f"WASL_{path.parent.name.upper()}_API": f"127.0.0.1:{apis.get(path.parent.name) or free_port()}"
                 for path in ROOT.glob("services/*/api.py")
             },
-            "WASL_MEMBERS_API": f"127.0.0.1:{members}",
             "WASL_RESOURCES_HTTP": f"127.0.0.1:{free_port()}",
             "WASL_PORTAL_HTTP": f"127.0.0.1:{free_port()}",
             "WASL_GATEWAY_WRITES_PER_MINUTE": "1000000000",

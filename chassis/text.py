@@ -170,6 +170,7 @@ class Analyser:
         self._longest: dict[str, int] = {}  # words of the longest phrase, by its first word
         for first, *rest in filter(None, self._codes):
             self._longest[first] = max(1 + len(rest), self._longest.get(first, 0))
+        self._known_openings = functools.lru_cache(maxsize=50_000)(self._openings)
 
     def tokens(self, text: str) -> list[str]:
         """What of a text is compared, in its order."""
@@ -198,11 +199,16 @@ class Analyser:
 
     def _spelled(self, said: list[str], at: int) -> tuple[int, str]:
         """How many words from `at` on are one phrase, and its code; the longest phrase wins, 0 for none."""
-        for first in _unattached(said[at]):
-            for length in range(min(self._longest.get(first, 0), len(said) - at), 0, -1):
+        word = said[at]
+        for first, longest in (self._known_openings if len(word) <= _LONGEST else self._openings)(word):
+            for length in range(min(longest, len(said) - at), 0, -1):
                 if code := self._codes.get((first, *said[at + 1 : at + length])):
                     return length, code
         return 0, ""
+
+    def _openings(self, word: str) -> list[tuple[str, int]]:
+        """What of the word begins a phrase, and how many words the longest such phrase has. Of most words: nothing."""
+        return [(first, self._longest[first]) for first in _unattached(word) if first in self._longest]
 
 
 def _said(text: str) -> list[str]:
