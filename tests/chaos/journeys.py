@@ -5,24 +5,21 @@ what the databases have to say afterwards: nothing else, nothing more, nothing l
 """
 
 import asyncio
-import base64
 import functools
 import hashlib
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
-from tests.chaos.account import Account, Refused
+from tests.chaos.account import Account, Refused, once_known, upload
 
-T = TypeVar("T")
 REASON = {"ar": "تغيرت الظروف", "en": "Things have changed"}
 KITS = {"helpCode": "science-kits", "unitCode": "kit", "placeCode": "SY07"}
 ASKED, OFFERED, GIVERS = 60, 25, 4  # together they offer more than is asked for
 SEATS, PEOPLE = 3, 6
 SESSION = {"startTime": "2090-01-15T07:00:00Z", "endTime": "2090-01-15T10:00:00Z"}
 CHUNK = 1 << 20  # as the service stores bytes
-LEARN_SECONDS = 60.0  # until every service knows a new member
 OFFER_SECONDS = 2.0  # for which somebody looks for a seat
 
 
@@ -54,11 +51,11 @@ class Journeys:
         await coordinator.post(f"/v1/accounts/{self._curator.account_id}:grantRole", {"role": "curator"})
         for one in (self._network, self._curator, *givers):
             await one.sign_in()  # with the role that they have now
-        await _once_known(lambda: self._curator.call("GET", "/v1/records?state=SUBMITTED"))
-        await _once_known(lambda: self._record("first"))
-        await _once_known(self._convening)
+        await once_known(lambda: self._curator.call("GET", "/v1/records?state=SUBMITTED"))
+        await once_known(lambda: self._record("first"))
+        await once_known(self._convening)
         for one, its_id in {self._network: self._network_id, **self._givers}.items():
-            await _once_known(functools.partial(self._published, one, its_id, "offer", 1))
+            await once_known(functools.partial(self._published, one, its_id, "offer", 1))
 
     async def run(self) -> None:
         await asyncio.gather(*(self._again(one) for one in (self._matches, self._seats, self._records)))
@@ -150,7 +147,8 @@ class Journeys:
         word = f"zq{self._random.randbytes(8).hex()}"
         draft = await self._record(word)
         data = b"%PDF-1.7\n" + self._random.randbytes(CHUNK + CHUNK // 3)
-        self.files[await upload(self._network, draft["recordId"], data, CHUNK // 2)] = hashlib.sha256(data).hexdigest()
+        file_id = await upload(self._network, draft["recordId"], len(data), lambda at: data[at : at + CHUNK // 2])
+        self.files[file_id] = hashlib.sha256(data).hexdigest()
         first = await self._publish(draft["recordId"])
         self.words[first["conceptId"]] = word
         following = await self._network.post(f"/v1/records/{first['recordId']}:createVersion")
@@ -169,33 +167,3 @@ class Journeys:
         published = await self._curator.post(f"/v1/records/{record_id}:publish")
         self.records[record_id] = published["state"]
         return published
-
-
-async def upload(account: Account, record_id: str, data: bytes, piece: int) -> str:
-    """By tus, a PDF: what an error leaves is asked for, and the upload goes on from there. Returns the file's id."""
-    said = {"filename": "atlas.pdf", "filetype": "application/pdf", "language": "en"}
-    pairs = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in said.items())
-    tus = {"tus-resumable": "1.0.0"}
-    announced = {**tus, "upload-length": str(len(data)), "upload-metadata": pairs}
-    begun = (await account.send("POST", f"/v1/records/{record_id}/files", headers=announced)).json()
-    while (offset := await _offset(account, begun["location"], tus)) < len(data):
-        headers = {**tus, "upload-offset": str(offset), "content-type": "application/offset+octet-stream"}
-        await account.attempt("PATCH", begun["location"], headers=headers, content=data[offset : offset + piece])
-    file_id: str = begun["fileId"]
-    return file_id
-
-
-async def _offset(account: Account, location: str, tus: dict[str, str]) -> int:
-    return int((await account.send("HEAD", location, headers=tus)).headers["upload-offset"])
-
-
-async def _once_known(call: Callable[[], Awaitable[T]]) -> T:
-    """The services learn of a new member, and of a role, by events. Raises Refused when they do not."""
-    until = time.monotonic() + LEARN_SECONDS
-    while True:
-        try:
-            return await call()
-        except Refused:
-            if time.monotonic() > until:
-                raise
-        await asyncio.sleep(0.2)

@@ -5,15 +5,12 @@ Beside them others go their journeys, until the last applicant is approved.
 
 import asyncio
 import functools
-import uuid
 from collections import Counter
 
 import httpx
 
-from tests.chaos.account import Account
+from tests.chaos.account import Account, joined, new_account
 from tests.chaos.journeys import Journeys
-
-PASSWORD = "a long chaos password"
 
 
 class Load:
@@ -30,30 +27,22 @@ class Load:
         async with httpx.AsyncClient(base_url=self._url, timeout=15.0, trust_env=False) as http:
             coordinator = Account(http, self._coordinator["email"], self._coordinator["password"], self.errors)
             await coordinator.sign_in()
-            somebody = functools.partial(self._somebody, http)
-            joins = functools.partial(self._joins, coordinator)
-            await self.journeys.begin(coordinator, somebody, joins)
+            await self.journeys.begin(
+                coordinator,
+                functools.partial(new_account, http, self.errors),
+                functools.partial(self._joins, coordinator),
+            )
             async with asyncio.TaskGroup() as beside:
                 beside.create_task(self.journeys.run())
                 await asyncio.gather(*(self._user(http, coordinator) for _ in range(self._users)))
                 self.journeys.ending = True
 
-    async def _somebody(self, http: httpx.AsyncClient) -> Account:
-        somebody = Account(http, f"{uuid.uuid4().hex}@wasl.example", PASSWORD, self.errors)
-        await somebody.open()
-        await somebody.sign_in()
-        return somebody
-
     async def _user(self, http: httpx.AsyncClient, coordinator: Account) -> None:
-        somebody = await self._somebody(http)
+        somebody = await new_account(http, self.errors)
         for number in self._numbers:
             await self._joins(coordinator, somebody, f"Organization {number}")
 
     async def _joins(self, coordinator: Account, somebody: Account, name: str) -> str:
-        profile = {"displayName": {"en": name}, "typeCode": "441", "placeCode": "SY07"}
-        draft = await somebody.post("/v1/applications", {"organization": profile})
-        path = f"/v1/applications/{draft['applicationId']}"
-        await somebody.post(f"{path}:submit")
-        member_id: str = (await coordinator.post(f"{path}:approve"))["memberId"]
+        member_id = await joined(coordinator, somebody, name)
         self.approved.append(member_id)
         return member_id

@@ -1,9 +1,10 @@
 """Kills every process of `./dev up` in turn under load, then counts what was lost or done twice.
 
-    python -m tests.chaos.run [--seed 1] [--applications 2000]
+    python -m tests.chaos.run [--seed 1] [--applications 2000] | --file [MEGABYTES]
 
 The order of the kills comes from the seed, and each comes when a set number of approvals has been answered, so the
 plan repeats exactly; the interleaving of the machine does not. Prints each fault, and last one line of JSON.
+`--file`: one large file goes up and down instead (file.py).
 """
 
 import argparse
@@ -18,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from tests.chaos.file import large_file
 from tests.chaos.load import Load
 from tests.chaos.records import collect
 from tests.chaos.stack import Stack, running
@@ -80,9 +82,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="kill every process of ./dev up in turn, then count")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--applications", type=int, default=2000)
+    parser.add_argument("--file", type=int, nargs="?", const=1024, metavar="MEGABYTES", help="a file, of a gigabyte")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="wasl-chaos-") as home, running(pathlib.Path(home)) as stack:
-        result = asyncio.run(chaos(stack, arguments.seed, arguments.applications))
+        if arguments.file:
+            result = asyncio.run(large_file(stack, arguments.file << 20))
+        else:
+            result = asyncio.run(chaos(stack, arguments.seed, arguments.applications))
     print(json.dumps(result))
     sys.exit(not result["holds"])
 
