@@ -246,6 +246,14 @@ class Seats(Struct, frozen=True, kw_only=True):
     entries: int = 0
     version: int = 0
 
+    def has_room(self, capacity: int) -> bool:
+        return self.taken < capacity
+
+    def check_fits(self, capacity: int) -> None:
+        """Raises BelowSeatsTaken."""
+        if capacity < self.taken:
+            raise BelowSeatsTaken(taken=self.taken)
+
     def enter(self) -> "Seats":
         return replace(self, entries=self.entries + 1)
 

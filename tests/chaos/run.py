@@ -1,9 +1,10 @@
 """Kills every process of `./dev up` in turn under load, then counts what was lost or done twice.
 
-    python -m tests.chaos.run [--seed 1] [--applications 2000]
+    python -m tests.chaos.run [--seed 1] [--applications 2000] | --file [MEGABYTES]
 
 The order of the kills comes from the seed, and each comes when a set number of approvals has been answered, so the
 plan repeats exactly; the interleaving of the machine does not. Prints each fault, and last one line of JSON.
+`--file`: one large file goes up and down instead (file.py).
 """
 
 import argparse
@@ -17,15 +18,13 @@ import time
 from typing import Any
 
 import msgspec
-import pymongo
 
-from chassis.parked import waiting
-from chassis.publisher import FAILURES, connect
+from tests.chaos.file import large_file
 from tests.chaos.load import Load
+from tests.chaos.records import collect
 from tests.chaos.stack import Stack, running
-from tests.chaos.verdict import Records, Verdict, judge
+from tests.chaos.verdict import Verdict, judge
 
-JOINED = "org.wasl.members.member.joined.v1"
 REST_SECONDS = 90.0  # from the last answer until the view is whole
 STUCK_SECONDS = 120.0  # without any answer
 
@@ -35,7 +34,7 @@ async def chaos(stack: Stack, seed: int, wanted: int) -> dict[str, Any]:
     account = json.loads((stack.home / "state" / "coordinator.json").read_text())
     targets = sorted(stack.pids())
     random.Random(seed).shuffle(targets)
-    load = Load(stack.url, account, wanted=wanted)
+    load = Load(stack.url, account, wanted=wanted, seed=seed)
     began = time.monotonic()
     working = asyncio.create_task(load.run())
     for number, target in enumerate(targets, 1):
@@ -46,8 +45,9 @@ async def chaos(stack: Stack, seed: int, wanted: int) -> dict[str, Any]:
         await asyncio.to_thread(stack.kill, target)
     await working
     took = time.monotonic() - began
-    verdict, rest = await asyncio.to_thread(_at_rest, stack, load.approved)
+    verdict, rest = await asyncio.to_thread(_at_rest, stack, load)
     told = {"seed": seed, "kills": targets, "seconds": round(took, 1), "rest_seconds": round(rest, 1)}
+    told["journeys"] = load.journeys.rounds
     return {**told, "caller_errors": dict(load.errors), **msgspec.to_builtins(verdict), "holds": verdict.holds}
 
 
@@ -65,57 +65,30 @@ async def _answers(load: Load, working: "asyncio.Task[None]", count: int) -> Non
         await asyncio.sleep(0.05)
 
 
-def _at_rest(stack: Stack, answered: list[str]) -> tuple[Verdict, float]:
+def _at_rest(stack: Stack, load: Load) -> tuple[Verdict, float]:
     """The verdict once nothing is wrong any more, or after REST_SECONDS; and the seconds until then."""
     began = time.monotonic()
     while True:
-        verdict = judge(_records(stack, answered))
+        verdict = judge(collect(stack, load))
         rest = time.monotonic() - began
         if verdict.holds or rest > REST_SECONDS:
             break
         time.sleep(0.5)
     time.sleep(2)  # a double that comes late is still a double
-    return judge(_records(stack, answered)), rest
-
-
-def _records(stack: Stack, answered: list[str]) -> Records:
-    with pymongo.MongoClient[dict[str, Any]](stack.variable("WASL_MONGO_URI"), timeoutMS=20_000) as client:
-        members, matching = client.wasl_members, client.wasl_matching
-        log = {one["event_id"]: one for one in members.log.find({}, {"event_id": 1, "type": 1, "subject": 1})}
-        live = matching["views"].find_one({"_id": "participants"}) or {"live": 1}
-        marks = [one["_id"].partition(":") for one in matching.inbox.find({}, {"_id": 1})]
-        return Records(
-            answered=answered,
-            approved=[one["member_id"] for one in members.applications.find({"state": "APPROVED"}, {"member_id": 1})],
-            organizations=[one["_id"] for one in members.organizations.find({}, {"_id": 1})],
-            announced=[one["subject"] for one in log.values() if one["type"] == JOINED],
-            applied=[log[event]["subject"] for handler, _, event in marks if handler == JOINED and event in log],
-            shown=[one["_id"] for one in matching[f"participants.{live['live']}"].find({}, {"_id": 1})],
-            positions=[one["_id"] for one in log.values()],
-            waiting=members.outbox.count_documents({}),
-            parked=_parked(stack.variable("WASL_AMQP_URI")),
-        )
-
-
-def _parked(uri: str) -> int:
-    """How many messages are parked; -1 while the broker is still coming up."""
-    try:
-        connection = connect(uri)
-    except FAILURES:
-        return -1
-    try:
-        return len(list(waiting(connection, ["members", "matching"])))
-    finally:
-        connection.collect()
+    return judge(collect(stack, load)), rest
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="kill every process of ./dev up in turn, then count")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--applications", type=int, default=2000)
+    parser.add_argument("--file", type=int, nargs="?", const=1024, metavar="MEGABYTES", help="a file, of a gigabyte")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="wasl-chaos-") as home, running(pathlib.Path(home)) as stack:
-        result = asyncio.run(chaos(stack, arguments.seed, arguments.applications))
+        if arguments.file:
+            result = asyncio.run(large_file(stack, arguments.file << 20))
+        else:
+            result = asyncio.run(chaos(stack, arguments.seed, arguments.applications))
     print(json.dumps(result))
     sys.exit(not result["holds"])
 

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).parents[2]
-PORTS = 100  # a stack's range
+PORTS = 150  # a stack's range
 UNLIMITED = {"WASL_GATEWAY_SIGN_IN_PER_MINUTE": "1000000", "WASL_GATEWAY_WRITES_PER_MINUTE": "1000000"}
 
 

@@ -2,7 +2,10 @@
 
 import asyncio
 import datetime
+import pathlib
 import random
+import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +16,7 @@ import pytest_asyncio
 
 from chassis import timers
 from chassis.call import Caller
+from chassis.servers import Process, free_port
 from chassis.tx import Tx
 from services.events import store
 from services.events.model import Convening, ConveningInOtherState, RegistrationState
@@ -28,6 +32,7 @@ from tests.support import (
     Who,
     all_at_once,
     deliver,
+    environment,
     events_service,
     members_service,
     refusal,
@@ -149,6 +154,33 @@ async def test_a_freed_seat_goes_to_who_waited_longest_and_on_when_it_is_not_acc
     assert (again.state, again.entry) == (again.WAITING, 5)
     told = await events.db.outbox.find({"subject": d.registration_id}).sort("at", 1).to_list(None)
     assert [one["type"].split(".")[4] for one in told] == ["queued", "offered", "admitted"]
+
+
+async def test_a_worker_lets_a_seat_lapse_at_its_time_and_offers_it_to_the_next(
+    events: Service, organizer: Organizer, people: list[Who], mongo_uri: str, amqp_uri: str, tmp_path: pathlib.Path
+) -> None:
+    convening = await organizer.published(accept_seconds=2)
+    _, b, c, d = [await register(events, one, convening) for one in people]
+    known = environment(mongo_uri, events.db.name, tmp_path, amqp_uri=amqp_uri, http_port=str(free_port()))
+    worker = Process([sys.executable, "-m", "services.events", "worker"], tmp_path / "worker.log", known)
+    worker.start()
+    try:
+        await events("WithdrawRegistration", by=people[1], registration_id=b.registration_id)
+        offered = await events("GetRegistration", by=people[2], registration_id=c.registration_id)
+        for_a_day = {"convening_id": convening.convening_id, "accept_seconds": 0}  # the next one may be slow to accept
+        await organizer("UpdateConvening", convening=for_a_day, update_mask={"paths": ["accept_seconds"]})
+        deadline = time.monotonic() + 60
+        while await states(events, organizer, convening) == ["ADMITTED", "WITHDRAWN", "OFFERED", "WAITING"]:
+            assert worker.running, worker.output()
+            assert time.monotonic() < deadline, worker.output()
+            await asyncio.sleep(0.05)
+        accepted = await events("AcceptRegistration", by=people[3], registration_id=d.registration_id)
+    finally:
+        worker.kill()
+    assert accepted.update_time.ToDatetime() >= offered.accept_by_time.ToDatetime()
+    assert await states(events, organizer, convening) == ["ADMITTED", "WITHDRAWN", "LAPSED", "ADMITTED"]
+    assert await organizer.seats_taken(convening) == 2
+    assert await events.db.timers.count_documents({"name": "seat_lapses"}) == 0
 
 
 async def test_the_organizer_decides_where_it_is_asked_for(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import strategies as st
@@ -139,52 +138,95 @@ def test_lines_change_but_not_below_what_was_promised() -> None:
     assert [violation.field for violation in missing.value.violations] == ["match.need_line_id"]
 
 
-class Quantities(RuleBasedStateMachine):
-    """One line and the matches that promise of it, in any order."""
+@pytest.mark.parametrize("quantity", [-1, 0, 11])
+def test_a_line_promises_only_what_is_open(quantity: int) -> None:
+    with pytest.raises(model.NothingOpen):
+        LINE.commit(quantity)
+
+
+class Promises(RuleBasedStateMachine):
+    """A line of a need, those of two offers, and the matches between them, as usecases/matches.py moves them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.line = LINE
-        self.open: list[int] = []
-        self.arrived = 0
+        self.lines = {name: replace(LINE, line_id=name) for name in ("need", "a", "b")}
+        self.matches: list[Match] = []
 
-    @rule(quantity=st.integers(-2, 14))
-    def commit(self, quantity: int) -> None:
-        if 0 < quantity <= self.line.open_quantity:
-            self.line = self.line.commit(quantity)
-            self.open.append(quantity)
-        else:
+    def of(self, line_id: str, *states: MatchState) -> list[Match]:
+        return [one for one in self.matches if line_id in (one.need_line_id, one.offer_line_id) and one.state in states]
+
+    def moved(self, data: st.DataObject, *states: MatchState, to: Callable[[Match], Match]) -> Match:
+        """One of those in these states, as it was before."""
+        before = data.draw(st.sampled_from(self.of("need", *states)))
+        self.matches[self.matches.index(before)] = to(before)
+        return before
+
+    def both(self, one: Match, change: Callable[[Line], Line]) -> None:
+        for line_id in (one.need_line_id, one.offer_line_id):
+            self.lines[line_id] = change(self.lines[line_id])
+
+    @rule(offer=st.sampled_from("ab"), quantity=st.integers(1, 14))
+    def propose(self, offer: str, quantity: int) -> None:
+        made = match(MatchState.PROPOSED)
+        number, lines = str(len(self.matches)), {"need_line_id": "need", "offer_line_id": offer}
+        self.matches.append(replace(made, match_id=number, proposed_quantity=quantity, quantity=0, **lines))
+
+    @precondition(lambda self: self.of("need", MatchState.PROPOSED))
+    @rule(data=st.data())
+    def accept(self, data: st.DataObject) -> None:
+        before = data.draw(st.sampled_from(self.of("need", MatchState.PROPOSED)))
+        sides = [self.lines[before.need_line_id], self.lines[before.offer_line_id]]
+        quantity = min(before.proposed_quantity, *(side.open_quantity for side in sides))
+        if not quantity:
             with pytest.raises(model.NothingOpen):
-                self.line.commit(quantity)
+                self.both(before, lambda line: line.commit(quantity))
+            return
+        self.matches[self.matches.index(before)] = before.accept(quantity=quantity, at=NOW)
+        self.both(before, lambda line: line.commit(quantity))
 
-    @precondition(lambda self: self.open)
+    @precondition(lambda self: self.of("need", MatchState.PROPOSED, *model.COMMITTED))
     @rule(data=st.data())
-    def release(self, data: Any) -> None:
-        self.line = self.line.release(self.open.pop(data.draw(st.integers(0, len(self.open) - 1))))
+    def withdraw(self, data: st.DataObject) -> None:
+        states = (MatchState.PROPOSED, *model.COMMITTED)
+        before = self.moved(data, *states, to=lambda one: one.withdraw(reason=TEXT, at=NOW))
+        if before.state in model.COMMITTED:
+            self.both(before, lambda line: line.release(before.quantity))
 
-    @precondition(lambda self: self.open)
+    @precondition(lambda self: self.of("need", *model.COMMITTED))
+    @rule(data=st.data(), quantity=st.integers(1, 14))
+    def deliver(self, data: st.DataObject, quantity: int) -> None:
+        before = data.draw(st.sampled_from(self.of("need", *model.COMMITTED)))
+        if quantity > before.quantity:
+            with pytest.raises(model.MoreThanCommitted):
+                before.deliver(quantity=quantity, at=NOW)
+        else:
+            self.matches[self.matches.index(before)] = before.deliver(quantity=quantity, at=NOW)
+
+    @precondition(lambda self: self.of("need", MatchState.DELIVERED))
     @rule(data=st.data())
-    def confirm(self, data: Any) -> None:
-        promised = self.open.pop()
-        delivered = data.draw(st.integers(1, promised))
-        self.line = self.line.release(promised - delivered).deliver(delivered)
-        self.arrived += delivered
+    def confirm(self, data: st.DataObject) -> None:
+        before = self.moved(data, MatchState.DELIVERED, to=lambda one: one.confirm(at=NOW))
+        missing = before.quantity - before.delivered_quantity
+        self.both(before, lambda line: line.release(missing).deliver(before.delivered_quantity))
 
-    @rule(quantity=st.integers(1, 20))
-    def change(self, quantity: int) -> None:
-        given = replace(LINE, quantity=quantity)
-        if quantity >= self.line.committed_quantity:
-            self.line = self.line.changed_to(given)
+    @rule(name=st.sampled_from(["need", "a", "b"]), quantity=st.integers(1, 20))
+    def change(self, name: str, quantity: int) -> None:
+        given = replace(LINE, line_id=name, quantity=quantity)
+        if quantity >= self.lines[name].committed_quantity:
+            self.lines[name] = self.lines[name].changed_to(given)
         else:
             with pytest.raises(model.BelowCommitted):
-                self.line.changed_to(given)
+                self.lines[name].changed_to(given)
 
     @invariant()
     def it_adds_up(self) -> None:
-        assert self.line.committed_quantity + self.line.open_quantity == self.line.quantity
-        assert self.line.committed_quantity == sum(self.open) + self.arrived
-        assert 0 <= self.line.delivered_quantity == self.arrived <= self.line.committed_quantity
-        assert self.line.open_quantity >= 0
+        for name, line in self.lines.items():
+            promised = sum(one.quantity for one in self.of(name, *model.COMMITTED, MatchState.DELIVERED))
+            arrived = sum(one.delivered_quantity for one in self.of(name, MatchState.CONFIRMED))
+            assert line.committed_quantity + line.open_quantity == line.quantity
+            assert line.committed_quantity == promised + arrived
+            assert line.delivered_quantity == arrived <= line.committed_quantity
+            assert line.open_quantity >= 0
 
 
-TestQuantities = Quantities.TestCase
+TestPromises = Promises.TestCase

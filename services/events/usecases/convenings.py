@@ -16,7 +16,6 @@ from participants.model import COORDINATOR, MEMBER, NotActingFor
 from services.events import store
 from services.events.model import (
     Audience,
-    BelowSeatsTaken,
     Convening,
     ConveningNotFound,
     ConveningState,
@@ -106,9 +105,7 @@ async def update_convening(
     errors.check_etag(before.version, convening["etag"])
     after = before.change(at=tx.now, **_written(masks.chosen(convening, update_mask, of=WRITTEN, required=REQUIRED)))
     check_times(after.sessions, after.time_zone)
-    taken = (await store.get(tx, Seats, after.convening_id)).taken
-    if after.capacity < taken:
-        raise BelowSeatsTaken(taken=taken)
+    (await store.get(tx, Seats, after.convening_id)).check_fits(after.capacity)
     after = await store.save(tx, store.searchable(after))
     if after.state is ConveningState.PUBLISHED:
         tx.set_timer(store.CONVENING_ENDS, subject=after.convening_id, at=after.end_time)

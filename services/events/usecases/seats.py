@@ -52,7 +52,7 @@ async def create_registration(tx: Tx, *, registration: dict[str, Any], by: Calle
         raise RegistrationExists
     if convening.approval_required:
         state = RegistrationState.REQUESTED
-    elif seats.taken < convening.capacity:
+    elif seats.has_room(convening.capacity):
         state, seats = RegistrationState.ADMITTED, seats.take()
     else:
         state = RegistrationState.WAITING
@@ -103,7 +103,7 @@ async def approve_registration(tx: Tx, *, registration_id: str, etag: str, by: C
     before, convening = await _decided(tx, registration_id, etag, by)
     convening.check_open(tx.now)
     seats = await store.get(tx, Seats, convening.convening_id)
-    if seats.taken < convening.capacity:
+    if seats.has_room(convening.capacity):
         after, seats = before.admit(at=tx.now), seats.take()
     else:
         after = before.queue(at=tx.now)
@@ -160,7 +160,7 @@ async def settle(tx: Tx, convening: Convening) -> None:
 async def _give(tx: Tx, convening: Convening, seats: Seats) -> None:
     """Offers free seats in the order of entry, while the convening is open; saves `seats`."""
     if convening.state is ConveningState.PUBLISHED and tx.now < convening.start_time:
-        while seats.taken < convening.capacity:
+        while seats.has_room(convening.capacity):
             waiting = await store.find_first_waiting(tx, convening.convening_id)
             if waiting is None:
                 break

@@ -1,0 +1,197 @@
+"""Convenings and registrations: every state against every transition, and the waiting list as a machine."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
+
+from chassis.values import LocalizedText
+from services.events import model
+from services.events.model import (
+    HAS_SEAT,
+    LIVE,
+    Audience,
+    Convening,
+    ConveningState,
+    Kind,
+    Registration,
+    RegistrationState,
+    Seats,
+    Session,
+)
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+TEXT = LocalizedText(ar="العاصفة", en="The storm")
+
+
+def convening(state: ConveningState = ConveningState.DRAFT) -> Convening:
+    return Convening(
+        convening_id="c",
+        organizer_id="o",
+        kind=Kind.SEMINAR,
+        state=state,
+        title=TEXT,
+        sessions=(Session(start_time=NOW + HOUR, end_time=NOW + 2 * HOUR),),
+        time_zone="Asia/Damascus",
+        capacity=2,
+        audience=Audience.EVERYBODY,
+        create_time=NOW,
+        update_time=NOW,
+    )
+
+
+def registration(state: RegistrationState = RegistrationState.REQUESTED) -> Registration:
+    return Registration(
+        registration_id="r",
+        convening_id="c",
+        account_id="a",
+        entry=1,
+        state=state,
+        create_time=NOW,
+        update_time=NOW,
+    )
+
+
+CONVENING_STEPS: dict[str, tuple[Callable[[Convening], Convening], set[str], str]] = {
+    # name: what is done, from which states, into which ("": the same)
+    "change": (lambda one: one.change(at=NOW, place_code="SY07"), {"DRAFT", "PUBLISHED"}, ""),
+    "publish": (lambda one: one.publish(at=NOW), {"DRAFT"}, "PUBLISHED"),
+    "cancel": (lambda one: one.cancel(reason=TEXT, at=NOW), {"PUBLISHED"}, "CANCELLED"),
+    "hold": (lambda one: one.hold(at=NOW), {"PUBLISHED"}, "HELD"),
+}
+REGISTRATION_STEPS: dict[str, tuple[Callable[[Registration], Registration], set[str], str]] = {
+    "admit": (lambda one: one.admit(at=NOW), {"REQUESTED"}, "ADMITTED"),
+    "queue": (lambda one: one.queue(at=NOW), {"REQUESTED"}, "WAITING"),
+    "decline": (lambda one: one.decline(at=NOW), {"REQUESTED"}, "DECLINED"),
+    "offer": (lambda one: one.offer(accept_by=NOW, at=NOW), {"WAITING"}, "OFFERED"),
+    "accept": (lambda one: one.accept(at=NOW), {"OFFERED"}, "ADMITTED"),
+    "lapse": (lambda one: one.lapse(at=NOW), {"OFFERED"}, "LAPSED"),
+    "withdraw": (lambda one: one.withdraw(at=NOW), {"REQUESTED", "WAITING", "OFFERED", "ADMITTED"}, "WITHDRAWN"),
+}
+
+
+@pytest.mark.parametrize("step", CONVENING_STEPS)
+@pytest.mark.parametrize("state", ConveningState)
+def test_a_convening_goes_only_where_it_may(state: ConveningState, step: str) -> None:
+    do, allowed, target = CONVENING_STEPS[step]
+    if state.name in allowed:
+        assert do(convening(state)).state.name == (target or state.name)
+    else:
+        with pytest.raises(model.ConveningInOtherState) as refused:
+            do(convening(state))
+        assert refused.value.metadata["state"] == state.name
+
+
+@pytest.mark.parametrize("step", REGISTRATION_STEPS)
+@pytest.mark.parametrize("state", RegistrationState)
+def test_a_registration_goes_only_where_it_may(state: RegistrationState, step: str) -> None:
+    do, allowed, target = REGISTRATION_STEPS[step]
+    if state.name in allowed:
+        assert do(registration(state)).state.name == target
+    else:
+        with pytest.raises(model.RegistrationInOtherState) as refused:
+            do(registration(state))
+        assert refused.value.text("ar") != refused.value.text("en")
+
+
+def test_an_offered_seat_waits_until_the_beginning_at_most() -> None:
+    assert convening().accept_by(NOW) == NOW + HOUR
+    assert replace(convening(), accept_seconds=60).accept_by(NOW) == NOW + timedelta(minutes=1)
+
+
+class WaitingList(RuleBasedStateMachine):
+    """People come, accept, let pass and leave, and the capacity changes, as usecases/seats.py does it.
+
+    `queue` is who waits, in the order in which they came.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seats, self.capacity = Seats(convening_id="c"), 1
+        self.people: list[Registration] = []  # by entry
+        self.queue: list[int] = []
+
+    def of(self, *states: RegistrationState) -> list[Registration]:
+        return [one for one in self.people if one.state in states]
+
+    def keep(self, one: Registration) -> None:
+        self.people[one.entry - 1] = one
+
+    def give(self) -> None:
+        while self.seats.has_room(self.capacity) and (waiting := self.of(RegistrationState.WAITING)):
+            first = min(waiting, key=lambda one: one.entry)
+            assert self.queue.pop(0) == first.entry, "somebody was overtaken"
+            self.keep(first.offer(accept_by=NOW, at=NOW))
+            self.seats = self.seats.take()
+
+    def place(self, one: Registration) -> None:
+        """A seat or the waiting list."""
+        if self.seats.has_room(self.capacity):
+            assert not self.queue, "who comes has overtaken who waits"
+            self.keep(one.admit(at=NOW))
+            self.seats = self.seats.take()
+        else:
+            self.keep(one.queue(at=NOW))
+            self.queue = sorted([*self.queue, one.entry])
+
+    @rule(decided=st.booleans())
+    def register(self, decided: bool) -> None:
+        self.seats = self.seats.enter()
+        self.people.append(replace(registration(), entry=self.seats.entries))
+        if not decided:
+            self.place(self.people[-1])
+
+    @precondition(lambda self: self.of(RegistrationState.REQUESTED))
+    @rule(data=st.data())
+    def approve(self, data: st.DataObject) -> None:
+        self.place(data.draw(st.sampled_from(self.of(RegistrationState.REQUESTED))))
+
+    @precondition(lambda self: self.of(RegistrationState.OFFERED))
+    @rule(data=st.data())
+    def accept(self, data: st.DataObject) -> None:
+        self.keep(data.draw(st.sampled_from(self.of(RegistrationState.OFFERED))).accept(at=NOW))
+
+    @precondition(lambda self: self.of(RegistrationState.OFFERED))
+    @rule(data=st.data())
+    def lapse(self, data: st.DataObject) -> None:
+        self.leaves(data.draw(st.sampled_from(self.of(RegistrationState.OFFERED))), lambda one: one.lapse(at=NOW))
+
+    @precondition(lambda self: self.of(*LIVE))
+    @rule(data=st.data())
+    def withdraw(self, data: st.DataObject) -> None:
+        self.leaves(data.draw(st.sampled_from(self.of(*LIVE))), lambda one: one.withdraw(at=NOW))
+
+    def leaves(self, before: Registration, how: Callable[[Registration], Registration]) -> None:
+        self.keep(how(before))
+        if before.entry in self.queue:
+            self.queue.remove(before.entry)
+        if before.state in HAS_SEAT:
+            self.seats = self.seats.free()
+        self.give()
+
+    @rule(capacity=st.integers(1, 6))
+    def resize(self, capacity: int) -> None:
+        if capacity < self.seats.taken:
+            with pytest.raises(model.BelowSeatsTaken):
+                self.seats.check_fits(capacity)
+        else:
+            self.seats.check_fits(capacity)
+            self.capacity = capacity
+            self.give()
+
+    @invariant()
+    def the_seats_are_counted(self) -> None:
+        assert self.seats.taken == len(self.of(*HAS_SEAT)) <= self.capacity
+        assert [one.entry for one in self.people] == list(range(1, self.seats.entries + 1))
+
+    @invariant()
+    def nobody_waits_beside_a_free_seat(self) -> None:
+        assert self.queue == [one.entry for one in self.of(RegistrationState.WAITING)]
+        assert not self.queue or len(self.of(*HAS_SEAT)) == self.capacity
+
+
+TestWaitingList = WaitingList.TestCase
