@@ -128,6 +128,8 @@ class Portal:
         else:
             status, text = 500, ""
             _log.error("unexpected", exc_info=error)
+        if status == 404:
+            visit.path = ""  # the other language has nothing at this address either
         response = visit.page("error.html", status, text=text, request_id=log.correlation_id())
         for name, value in SECURITY.items():  # what ends in a 500 passes by `Around`
             response.headers.setdefault(name, value)
