@@ -126,7 +126,7 @@ def everything(sample: Sample, folder: pathlib.Path) -> None:
 
 def _shoot(page: Page, path: pathlib.Path, *, whole: bool) -> None:
     page.evaluate("document.fonts.ready")
-    page.screenshot(path=path, full_page=whole)
+    page.screenshot(path=path, full_page=whole, timeout=60_000)
     print(path, flush=True)
 
 
