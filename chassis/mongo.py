@@ -26,6 +26,8 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
+from chassis import errors
+
 Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 S = TypeVar("S", bound=msgspec.Struct)
@@ -52,6 +54,7 @@ _TRANSACTION: dict[str, Any] = {
 }
 # These are transient even without a label: NoSuchTransaction, TransactionTooOld, WriteConflict, LockTimeout,
 # MaxTimeMSExpired, ExceededTimeLimit, SnapshotUnavailable, and every way to say "not primary" or "shutting down".
+WRITE_CONFLICT = 112
 _TRANSIENT = {251, 225, 112, 24, 50, 262, 246, 91, 189, 10107, 11600, 11602, 13435, 13436}
 _DUPLICATE_KEY = 11000
 ABORT_SECONDS = 1.0  # a caller has waited long enough for a server that is away
@@ -100,8 +103,9 @@ async def run_transaction(
 ) -> T:
     """Runs `await body(session)` and commits, again and again while the errors are transient.
 
-    `give_up_after`: seconds, then the last error is raised; None: never (a worker holds its deliveries back). A commit
-    whose result is unknown is first committed again; if it stays unknown the whole body runs again.
+    `give_up_after`: seconds, then the last error is raised, or Aborted when others kept changing the same; None: never
+    (a worker holds its deliveries back). A commit whose result is unknown is first committed again; if it stays unknown
+    the whole body runs again.
     """
     deadline = time.monotonic() + give_up_after if give_up_after is not None else float("inf")
     pause, attempt = 0.02, 0
@@ -110,7 +114,11 @@ async def run_transaction(
         try:
             return await _once(client, body)
         except PyMongoError as error:
-            if not is_transient(error) or time.monotonic() + pause > deadline:
+            if not is_transient(error):
+                raise
+            if time.monotonic() + pause > deadline:
+                if isinstance(error, OperationFailure) and error.code == WRITE_CONFLICT:  # the database is well
+                    raise errors.Aborted from error
                 raise
             if attempt >= 5:  # a single conflict is nobody's business
                 _log.warning("transaction.retried", attempt=attempt, error=type(error).__name__)

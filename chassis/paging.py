@@ -1,6 +1,7 @@
 """Pages of a collection by id or by a time (AIP-158). UUIDv7 ids sort by age: a page is stable while others write."""
 
 import base64
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -68,7 +69,12 @@ def _place(document: Any, by: str) -> str:
 def _after(page_token: str, by: str, follows: str) -> dict[str, Any]:
     """What comes behind the place that the token names. Raises BadPageToken."""
     if not by:
-        return {"_id": {follows: unseal(page_token)}}
+        last = unseal(page_token)
+        try:
+            uuid.UUID(last)
+        except ValueError as error:
+            raise BadPageToken from error
+        return {"_id": {follows: last}}
     time, _, last = unseal(page_token).partition(" ")
     try:
         at = datetime.fromisoformat(time).astimezone(UTC)

@@ -66,15 +66,20 @@ class Parked(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, consumer: str, message: Any) -> "Parked":
+        """Whatever stands in its headers: anybody who may publish could have written them."""
         headers = message.properties.get("application_headers", {})
-        death = (headers.get("x-death") or [{}])[0]  # there when the broker parked it and not a worker
-        home = headers.get("wasl-queue") or death.get("queue", "")
-        since = death["time"].replace(tzinfo=datetime.UTC).isoformat(timespec="seconds") if "time" in death else ""
+        deaths = headers.get("x-death")  # there when the broker parked it and not a worker
+        death = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+        home = str(headers.get("wasl-queue") or death.get("queue", ""))
+        died, attempts = death.get("time"), headers.get("wasl-attempt")
+        since = ""
+        if isinstance(died, datetime.datetime):
+            since = died.replace(tzinfo=datetime.UTC).isoformat(timespec="seconds")
         return cls(
             printable(message.properties.get("message_id", "none")),
             consumer,
             printable(home.removeprefix(f"{consumer}.")),
-            headers.get("wasl-attempt", 0),
+            attempts if isinstance(attempts, int) else 0,
             printable(headers.get("wasl-since", since)),
             printable(headers.get("wasl-reason") or f"broker: {death.get('reason', 'unknown')}"),
             home,

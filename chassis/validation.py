@@ -153,9 +153,10 @@ def refused_names(method: MethodDescriptor) -> Callable[[str], Violation | None]
     def first(listed: str) -> Violation | None:
         for name in filter(None, listed.split(",")):
             if name.startswith("?"):
-                if body == "*" or name[1:].partition(".")[0] in of_the_body:
+                asked = name[1:].split(".")
+                if body == "*" or asked[0] in of_the_body or not _has(method.input_type, asked):
                     return Violation(name[1:], "UNKNOWN_FIELD", *UNKNOWN)
-                continue  # the transcoder refuses what is no field
+                continue
             path = name.removeprefix("~")
             shown = f"{body}.{path}" if nested else path
             if not _has(message, path.split(".")):

@@ -2,7 +2,7 @@
 -- ("person.display_name.ar,statement"), and the service, which knows the messages, refuses what it does not know.
 -- The first text that is not UTF-8 is listed as "~statement.ar" and its bytes replaced, since the transcoder would refuse the
 -- whole request without naming a field. Of the values it reads no more, so it needs no JSON parser: strings, brackets,
--- colons.
+-- colons, commas. What the transcoder is too lenient with is no JSON here.
 
 local MOST_BYTES, MOST_LEVELS = 4096, 32  -- of all names together; of objects and arrays inside each other
 
@@ -51,9 +51,15 @@ local function names_in(text, is_clean)
           return nil
         end
         local escape = text:sub(stop, stop) == "\\"
+        if escape and not text:find("^[\"\\/bfnrtu]", stop + 1) then
+          return nil  -- the transcoder would drop the backslash
+        end
         at = stop + (escape and 2 or 1)
         last = text:sub(first, stop - 1)
       until not escape
+      if last:find("%c") then
+        return nil  -- RFC 8259, 7: escaped or not at all
+      end
       if not is_clean and (is_value or not is_object[depth]) and not is_utf8(last) then
         names[#names + 1] = "~" .. name_of(path, depth)
         is_clean = true  -- one is enough
@@ -83,6 +89,9 @@ local function names_in(text, is_clean)
       is_object[depth], is_value = mark == "{", false
       path[depth] = mark == "[" and "[]" or ""
     elseif mark == "," then
+      if text:find("^%s*[,%]}]", at) then
+        return nil  -- the transcoder would let a comma too many pass
+      end
       last, is_value = nil, false
     else
       path[depth], is_object[depth] = nil, nil

@@ -81,6 +81,10 @@ class Person:
     def says(self, key: str) -> bool:
         return self.sees(self.word(key))
 
+    def waits_for(self, key: str) -> None:
+        """For what a script does. Raises TimeoutError."""
+        self.page.get_by_text(self.word(key)).first.wait_for()
+
     def sign_up(self, email: str, password: str) -> None:
         self.go("/sign-up")
         self.fill(account__email=email, account__password=password)

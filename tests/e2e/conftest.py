@@ -35,10 +35,18 @@ class Network:
         self._mongo = pymongo.MongoClient[dict[str, Any]](stack.variable("WASL_MONGO_URI"))
         self.nobody = Client(base_url=stack.url, timeout=20)
         account = json.loads((stack.home / "state" / "coordinator.json").read_text())
-        self.coordinator = self._signed_in(account["email"], account["password"])
+        self.coordinator_account = {"email": account["email"], "password": account["password"]}
+        self.coordinator = self.signed_in(**self.coordinator_account)
         self.applicant = self.new_account()
 
-    def _signed_in(self, email: str, password: str) -> Client:
+    def curator_account(self) -> dict[str, str]:
+        """The sign-in of a new curator."""
+        account = {"email": f"{uuid.uuid4().hex}@wasl.example", "password": PASSWORD}
+        made = self.nobody.ok("POST", "/v1/accounts", json=account)
+        self.coordinator.ok("POST", f"/v1/accounts/{made['accountId']}:grantRole", json={"role": "curator"})
+        return account
+
+    def signed_in(self, email: str, password: str) -> Client:
         session = self.nobody.ok("POST", "/v1/sessions:signIn", json={"email": email, "password": password})
         bearer = {"authorization": f"Bearer {session['accessToken']}"}
         return Client(base_url=self.stack.url, timeout=20, headers=bearer)
@@ -46,7 +54,7 @@ class Network:
     def new_account(self) -> Client:
         email = f"{uuid.uuid4().hex}@wasl.example"
         self.nobody.ok("POST", "/v1/accounts", json={"email": email, "password": PASSWORD})
-        return self._signed_in(email, PASSWORD)
+        return self.signed_in(email, PASSWORD)
 
     def submitted(self, **organization: Any) -> str:
         """Path of a new application that was handed in."""

@@ -146,6 +146,10 @@ BROKEN = {
     "other quotation marks": b"{'nope':1}",
     "more behind it": b'{"person":{}} x',
     "half a surrogate": rb'{"statement":{"ar":"\ud800"}}',
+    "a comma too many": b'{"statement":{"ar":"x",}}',
+    "a comma too many in a list": b'{"statement":{"ar":"x"},"person":[1,]}',
+    "an escape that is none": rb'{"statement":{"ar":"\q"}}',
+    "a control character": b'{"statement":{"ar":"a\nb"}}',
 }
 
 
@@ -232,6 +236,7 @@ def test_the_query_of_a_write_says_nothing_that_belongs_into_the_body(client: ht
         ("/v1/applications?application%2Eperson.of_age=true", draft, "application%2Eperson"),
         ("/v1/sessions:signIn?email=a@b.example&password=in+the+address", {}, "email"),
         ("/v1/accounts?account.email=a@b.example", {"password": "x" * 10}, "account.email"),
+        ("/v1/applications?nope", draft, "nope"),
     ):
         answer = client.post(address, json=body, headers=ENGLISH)
         assert answer.status_code == 400, answer.text
