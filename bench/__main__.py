@@ -10,6 +10,7 @@ import importlib
 NAMES = {
     "api": "reads and writes through the gateway against classic Nameko and FastAPI; the service against bare grpc.aio",
     "events": "events to their effect against bare kombu consumers; from an approval to another service's view",
+    "portal": "pages of the portal against the RPC behind each, and what comes over the wire",
     "journeys": "many who register or accept at once against bare MongoDB; suggestions and searches of growing data",
 }
 
