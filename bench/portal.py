@@ -1,9 +1,9 @@
 """Pages of the portal against the RPC behind each, through the same gateway, with the sample network.
 
 On a stack of `./dev up --sample`, 32 connections, in turn: the home page and GET /v1/statistics, a search of records as
-a page and as GET /v1/records:search, the page of a need and GET /v1/needs/{id}, both signed in. A page makes more calls
-than the one that it is compared with: home four, a need three to its owner's colleagues; and it is rendered anew for
-each visit. Then a real browser, with an empty cache: what comes over the wire for the first page, and for each next one.
+a page and as GET /v1/records:search, the page of a need and GET /v1/needs/{id}, both signed in. A page makes more
+calls than the one that it is compared with (docs/reference/pages.md), and is rendered anew for each visit. Then a real
+browser, with an empty cache: what comes over the wire for the first page, and for each next one.
 """
 
 import json
@@ -25,17 +25,13 @@ NEXT = ("/organizations", "/convenings", "/records", "/map")  # after the home p
 
 def main(*, quick: bool) -> None:
     seconds, rounds = (2, 2) if quick else (3, 6)
-    with (
-        tempfile.TemporaryDirectory(prefix="wasl-bench-") as folder,
-        running(pathlib.Path(folder), "--sample") as stack,
-    ):
+    with tempfile.TemporaryDirectory(prefix="wasl-bench-") as name, running(pathlib.Path(name), "--sample") as stack:
+        folder = pathlib.Path(name)
         account = json.loads((stack.home / "state/sample.json").read_text())["member"]
         session = _post(stack.url, "/v1/sessions:signIn", account)
         token = session["accessToken"]
-        bearer, cookies = (
-            {"Authorization": f"Bearer {token}"},
-            f"wasl_access={token}; wasl_refresh={session['refreshToken']}",
-        )
+        bearer = {"Authorization": f"Bearer {token}"}
+        cookies = f"wasl_access={token}; wasl_refresh={session['refreshToken']}"
         need = _get(stack.url, "/v1/needs?pageSize=1", bearer)["needs"][0]["needId"]
         asked = httpx.URL("/", params={"q": QUERY}).query.decode()
         works = {
@@ -44,15 +40,15 @@ def main(*, quick: bool) -> None:
             "need": (f"/ar/needs/{need}", f"/v1/needs/{need}", {"Cookie": cookies}, bearer),
         }
         measured = {}
-        for name, (page, rpc, visitor, caller) in works.items():
-            print(f"\n{name}: {page} and {rpc}, {load.CONNECTIONS} connections, {seconds} s each")
+        for work, (page, rpc, visitor, caller) in works.items():
+            print(f"\n{work}: {page} and {rpc}, {load.CONNECTIONS} connections, {seconds} s each")
             sides = {
-                "page": _side(pathlib.Path(folder), stack.url, page, seconds, visitor),
-                "bare_rpc": _side(pathlib.Path(folder), stack.url, rpc, seconds, caller),
+                "page": _side(folder, stack.url, page, seconds, visitor),
+                "bare_rpc": _side(folder, stack.url, rpc, seconds, caller),
             }
             for side in sides.values():
                 side()  # caches and connections
-            measured[name] = in_turn(sides, rounds)
+            measured[work] = in_turn(sides, rounds)
         first, following = _weighed(stack.url)
     _tell(measured, first, following)
 
