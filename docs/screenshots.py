@@ -66,7 +66,7 @@ class Sample:
             ("organization", "", "/v1/organizations"),
             ("convening", "", "/v1/convenings"),
             ("record", "", "/v1/records"),
-            ("need", "member", "/v1/needs"),
+            ("need", "member", f"/v1/needs?state=PUBLISHED&participantId={self._own()}"),
             ("match", "member", "/v1/matches"),
             ("application", "coordinator", "/v1/applications?state=SUBMITTED"),
         ):
@@ -74,6 +74,11 @@ class Sample:
             items: list[dict[str, Any]] = next((value for value in found.values() if isinstance(value, list)), [])
             if items:
                 yield noun, str(items[0][f"{noun}Id"])
+
+    def _own(self) -> str:
+        """An organization that the member acts for."""
+        mine = self._get("member", "/v1/applications?state=APPROVED")["applications"]
+        return next(str(one["memberId"]) for one in mine if "organization" in one)
 
     def _get(self, role: str, path: str) -> dict[str, Any]:
         headers = {"authorization": f"Bearer {self._token(role)}"} if role else {}

@@ -146,7 +146,7 @@ def test_the_catalogues_have_each_message_that_pages_use_and_no_other() -> None:
         )
     }
     code = "".join(path.read_text() for path in PORTAL.rglob("*.py"))
-    used |= set(re.findall(r'"((?:notice|form|error|licence|tongue)\.(?!html)[a-z0-9_.]+)"', code))
+    used |= set(re.findall(r'"((?:notice|form|error|licence|tongue|size)\.(?!html)[a-z0-9_.]+)"', code))
     shown = set(re.findall(r'"([A-Z]\w+(?:\.[A-Z]\w+)*)\.[A-Z_]+"', "".join(map(text_of, catalogues("ar")))))
     for enum in enums():  # an enum has a word for each of its values, or for none
         if language.short(enum.full_name) in shown:
