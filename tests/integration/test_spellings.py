@@ -160,7 +160,8 @@ async def test_a_name_is_looked_up_by_its_rarest_word(network: Network, channel:
     db = getattr(network, channel.service).db
     collection = "participants.1" if channel.field == "participants" else channel.field
     row = await db[collection].find_one({"_id": wanted})
-    await db[collection].insert_many([{**row, "_id": new_uuid(), "tokens": ["aa"]} for _ in range(500)])
+    others = [{**row, "_id": new_uuid(), "account_id": new_uuid(), "tokens": ["aa"]} for _ in range(500)]
+    await db[collection].insert_many(others)
     await db.command("profile", 2, filter={"ns": f"{db.name}.{collection}", "op": "query"})
     assert await channel.find(network, f"aa {mark}") == {wanted}
     await db.command("profile", 0)

@@ -24,6 +24,7 @@ PERSONAL = {
         "members.v1.ApplicationSummary.place_code",
     ),
     "affiliation": ("members.v1.Affiliation.decline_reason",),
+    "match": ("matching.v1.Match.note", "matching.v1.Match.reason"),
     "calendar": ("events.v1.CalendarFeed.label",),
     "creators": ("resources.v1.Record.creators", "resources.v1.RecordSummary.creators"),
     "notes": ("resources.v1.Record.return_note", "resources.v1.Record.withdraw_reason"),
