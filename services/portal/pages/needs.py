@@ -13,6 +13,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from starlette.responses import Response
 
 from services.portal.acting import acting
+from services.portal.forms import Form
 from services.portal.refusals import Refused
 from services.portal.visit import Visit
 from wasl.matching.v1 import matches_pb2 as matches_pb
@@ -126,12 +127,10 @@ async def create(side: _Side, visit: Visit) -> Response:
     if form.sent:
         try:
             made = await visit.call(side.rpc(visit, "Create"), form.message(side.kind("Create")))
-            if form.value("publish"):
-                await _published(side, visit, made)
         except Refused as refused:
             form.refuse(refused)
         else:
-            return visit.to(f"{side.path}/{side.id_of(made)}", "notice.saved")
+            return await _saved(side, visit, form, made)
     return visit.page("needs/edit.html", form=form, side=side, posting=None, acting=known, least=LINES)
 
 
@@ -146,13 +145,32 @@ async def change(side: _Side, visit: Visit) -> Response:
             request = form.message(side.kind("Update"), update_mask=FieldMask(paths=EDITED))
             setattr(getattr(request, side.noun), f"{side.noun}_id", side.id_of(one))
             changed = await visit.call(side.rpc(visit, "Update"), request)
-            if form.value("publish"):
-                await _published(side, visit, changed)
         except Refused as refused:
             form.refuse(refused)
         else:
-            return visit.to(f"{side.path}/{side.id_of(one)}", "notice.saved")
-    return visit.page("needs/edit.html", form=form, side=side, posting=one, acting=None, least=len(one.lines) + 1)
+            return await _saved(side, visit, form, changed)
+    return _form_of(side, visit, form, one)
+
+
+async def _saved(side: _Side, visit: Visit, form: Form, posting: Any) -> Response:
+    """Publishes it when asked to. What is refused then is mended in the draft that there is now."""
+    path = f"{side.path}/{side.id_of(posting)}"
+    if form.value("publish"):
+        try:
+            await _published(side, visit, posting)
+        except Refused as refused:
+            form.refuse(refused)
+            visit.path = f"{path}/change"
+            for name in ("request_id", f"{side.noun}.etag"):  # the next change is another one, of what there is now
+                visit.typed.pop(name, None)
+            visit.typed |= {f"{side.noun}.lines.{n}.line_id": [line.line_id] for n, line in enumerate(posting.lines)}
+            return _form_of(side, visit, form, posting)
+    return visit.to(path, "notice.saved")
+
+
+def _form_of(side: _Side, visit: Visit, form: Form, posting: Any) -> Response:
+    least = len(posting.lines) + 1
+    return visit.page("needs/edit.html", form=form, side=side, posting=posting, acting=None, least=least)
 
 
 async def _published(side: _Side, visit: Visit, posting: Any) -> None:
