@@ -236,7 +236,10 @@ def calls(page: Callable[..., object], rpcs: set[str], bound: tuple[Any, ...] = 
                 found.add(f"{verb}{bound[0].noun.title()}{ending}")
             case ast.JoinedStr(values=[ast.FormattedValue(), ast.Constant(value=str(noun))]) if bound:
                 found |= {f"{bound[0]}{noun}"} & rpcs
-            case ast.Call(func=ast.Name(id=name)):
+            case (
+                ast.Call(func=ast.Name(id=name))
+                | ast.Call(func=ast.Attribute(attr="partial"), args=[ast.Name(id=name), *_])
+            ):
                 called = inspect.unwrap(page).__globals__.get(name)
                 if inspect.iscoroutinefunction(called) and called.__module__.startswith("services.portal"):
                     found |= calls(called, rpcs, bound)

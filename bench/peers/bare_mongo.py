@@ -47,12 +47,16 @@ async def register(db: Any, session: Any, wanted: Document) -> None:
     seats = await db.seats.find_one({"_id": convening["_id"]}, session=session)
     who = {"convening_id": convening["_id"], "account_id": wanted["account_id"]}
     assert not await db.registrations.find_one({**who, "state": {"$in": LIVE}}, session=session)
+    person = await db["participants.1"].find_one(
+        {"account_id": wanted["account_id"], "kind": "PERSON"}, session=session
+    )
     has_seat = seats["taken"] < convening["capacity"]
     counted = {"entries": seats["entries"] + 1, "taken": seats["taken"] + has_seat}
     await _save(db.seats, session, {**seats, **counted})
     made = {
         "_id": str(uuid.uuid4()),
         **who,
+        "participant_id": person["_id"] if person else "",
         "entry": counted["entries"],
         "state": "ADMITTED" if has_seat else "WAITING",
         "create_time": now,

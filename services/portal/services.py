@@ -1,6 +1,7 @@
 """The services that the portal shows, and members' renewal of sessions."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
@@ -29,6 +30,7 @@ class Services:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.renewals = Renewals(self._renew)
+        self._making: dict[str, asyncio.Future[str]] = {}
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
@@ -50,6 +52,13 @@ class Services:
                 httpx.AsyncClient(base_url=self.config.files_url, timeout=60.0, trust_env=False)
             )
             yield
+
+    async def together(self, key: str, make: Callable[[], Awaitable[str]]) -> str:
+        """What `make` gives; made once for all who ask for `key` before it is there."""
+        if key not in self._making:
+            self._making[key] = asyncio.ensure_future(make())
+            self._making[key].add_done_callback(lambda _: self._making.pop(key))
+        return await asyncio.shield(self._making[key])
 
     async def _renew(self, refresh_token: str) -> Session | None:
         """None when the session has ended. Raises Refused."""

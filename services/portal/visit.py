@@ -149,7 +149,12 @@ class Visit:
     # -- answers ---------------------------------------------------------------------------------------------------
     def page(self, template: str, status: int = 200, form: Form | None = None, **context: Any) -> Response:
         """With an ETag when it is the same for everybody."""
-        text = self.language.render(
+        text = self.rendered(template, form=form, status=status, **context)
+        status = form.status if form and form.status != 200 else status
+        return self.answer(text, "text/html", status)
+
+    def rendered(self, template: str, *, form: Form | None = None, status: int = 200, **context: Any) -> str:
+        return self.language.render(
             template,
             visit=self,
             form=form,
@@ -158,8 +163,13 @@ class Visit:
             now=datetime.datetime.now(datetime.UTC),
             **context,
         )
-        status = form.status if form and form.status != 200 else status
-        return self.answer(text, "text/html", status)
+
+    async def same_for_all(self, name: str, render: Callable[[], Awaitable[str]]) -> Response:
+        """A page that is the same for all who are not signed in: who ask at the same moment share one rendering."""
+        if self.session or self._notice():
+            return self.answer(await render(), "text/html")
+        key = f"{self.language.code} {name}?{self.request.url.query}"  # the query stands in the language switch
+        return self.answer(await self.services.together(key, render), "text/html")
 
     def answer(self, body: str | bytes, media_type: str, status: int = 200) -> Response:
         contents = body.encode() if isinstance(body, str) else body

@@ -1,5 +1,6 @@
 """The portal's pages as a browser gets them; members' figures come over real gRPC from a server of the test's own."""
 
+import asyncio
 import contextlib
 import functools
 import html.parser
@@ -236,6 +237,16 @@ async def test_the_figures_are_of_this_moment_and_asked_for_under_the_visitors_r
         assert first.headers["etag"] != second.headers["etag"]
         await browser.get("/en", headers={"x-request-id": "visit-3"})
         assert figures.request_id == "visit-3"
+
+
+async def test_visitors_of_the_same_moment_share_a_rendering_but_no_address() -> None:
+    figures = Figures()  # type: ignore[abstract]  # the portal asks for nothing else
+    async with visit_with(figures) as browser:
+        paths = ["/en", "/en?a=1", "/ar"] * 5
+        pages = [one.text for one in await asyncio.gather(*(browser.get(path) for path in paths))]
+        assert len(set(pages)) == 3
+        for path, page in zip(paths, pages, strict=True):
+            assert f'href="/{"en" if path == "/ar" else "ar"}{path[3:]}" lang=' in page
 
 
 async def test_the_page_comes_without_figures_when_members_is_away() -> None:

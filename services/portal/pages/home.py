@@ -19,6 +19,10 @@ NEW = 3  # of each kind of thing
 
 async def home(visit: Visit) -> Response:
     """What the network does, its live figures, and what is new; each of them comes or stays away by itself."""
+    return await visit.same_for_all("home", functools.partial(_home, visit))
+
+
+async def _home(visit: Visit) -> str:
     now = datetime.datetime.now(datetime.UTC)
     figures, convenings, records = await visit.parts(
         (visit.members.GetStatistics, m.GetStatisticsRequest()),
@@ -32,7 +36,7 @@ async def home(visit: Visit) -> Response:
         one.convening_id: next(each.start_time for each in one.sessions if pb.moment(each.end_time) > now)
         for one in (convenings.convenings if convenings else ())
     }
-    return visit.page("home.html", figures=figures, convenings=convenings, nearest=nearest, records=records)
+    return visit.rendered("home.html", figures=figures, convenings=convenings, nearest=nearest, records=records)
 
 
 async def docs(visit: Visit) -> Response:
