@@ -1,10 +1,7 @@
 """Whom the visitor acts for: himself or herself as a member, and the organizations that he or she represents."""
 
-import asyncio
-
 import msgspec
 
-from services.portal.refusals import Refused
 from services.portal.visit import Visit
 from wasl.members.v1 import affiliations_pb2 as a
 from wasl.members.v1 import members_pb2 as m
@@ -47,16 +44,7 @@ async def acting(visit: Visit) -> Acting:
 
 
 async def names(visit: Visit, organization_ids: list[str]) -> dict[str, LocalizedText]:
-    """Of these organizations, those that are there."""
-
-    async def name(organization_id: str) -> tuple[str, LocalizedText] | None:
-        try:
-            request = m.GetOrganizationRequest(organization_id=organization_id)
-            return organization_id, (await visit.call(visit.members.GetOrganization, request)).profile.display_name
-        except Refused as refused:
-            if refused.status == 404:
-                return None
-            raise
-
-    found = await asyncio.gather(*(name(one) for one in dict.fromkeys(organization_ids)))
-    return dict(one for one in found if one)
+    """Of these organizations, those that are there. Raises as `visit.call`."""
+    asked = {one: m.GetOrganizationRequest(organization_id=one) for one in organization_ids}
+    found = await visit.each(visit.members.GetOrganization, asked)
+    return {key: one.profile.display_name for key, one in found.items()}

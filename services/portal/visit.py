@@ -73,7 +73,7 @@ class Visit:
         return self.session
 
     async def require(self, *roles: str) -> None:
-        """One of these. Raises SignInNeeded, Refused."""
+        """One of these, where an RPC answers others with their own things instead. Raises SignInNeeded, Refused."""
         used = self.signed_in()
         if not self.may(*roles) and not (await self._has_got_a_role(used) and self.may(*roles)):
             raise Refused(403)

@@ -27,7 +27,7 @@ PERIODS = (12, 24)  # months of the figures
 # -- queues --------------------------------------------------------------------------------------------------------
 async def queues(visit: Visit) -> Response:
     """What waits in each queue."""
-    _only(visit, "coordinator", "curator")
+    await visit.require("coordinator", "curator")
     return visit.page("coordination/queues.html", counts=await counts(visit))
 
 
@@ -44,13 +44,6 @@ async def counts(visit: Visit) -> dict[str, int | None]:
         asked["records"] = visit.resources.ListRecords, submitted
     answers = await visit.parts(*asked.values())
     return {name: None if one is None else one.total_size for name, one in zip(asked, answers, strict=True)}
-
-
-def _only(visit: Visit, *roles: str) -> None:
-    """To others the same RPCs answer with their own things, which is no queue. Raises SignInNeeded, Refused."""
-    visit.signed_in()
-    if not visit.may(*roles):
-        raise Refused(403)
 
 
 # -- applications --------------------------------------------------------------------------------------------------
@@ -73,7 +66,7 @@ def _waiting(applications: Iterable[m.Application]) -> list[Waiting]:
 
 async def applications(visit: Visit) -> Response:
     """Applications that wait for a decision, who has waited longest first; or those in one state, newest first."""
-    _only(visit, "coordinator")
+    await visit.require("coordinator")
     chosen = visit.query("state") if visit.query("state") in ENDED else ""
     request = m.ListApplicationsRequest(
         state=m.Application.State.Value(chosen or "STATE_UNSPECIFIED"),
@@ -94,7 +87,7 @@ async def applications(visit: Visit) -> Response:
 
 async def application(visit: Visit) -> Response:
     """One application with its history, and what else its account has applied for."""
-    _only(visit, "coordinator")
+    await visit.require("coordinator")
     return await _application_page(visit, visit.form())
 
 
@@ -114,7 +107,7 @@ async def _application_page(visit: Visit, form: Form) -> Response:
 
 async def decide(verb: str, notice: str, visit: Visit) -> Response:
     """One step of an application: review, approve, reject."""
-    _only(visit, "coordinator")
+    await visit.require("coordinator")
     form, known = visit.form(), {"application_id": visit.argument("application_id")}
     try:
         request = form.message(getattr(m, f"{verb}ApplicationRequest"), **known)
@@ -128,7 +121,7 @@ async def decide(verb: str, notice: str, visit: Visit) -> Response:
 # -- affiliations --------------------------------------------------------------------------------------------------
 async def affiliations(visit: Visit) -> Response:
     """Affiliations that wait to be confirmed, the oldest first."""
-    _only(visit, "coordinator")
+    await visit.require("coordinator")
     request = a.ListAffiliationsRequest(
         state=a.Affiliation.REQUESTED, page_token=visit.query("page_token"), page_size=20
     )
@@ -152,7 +145,7 @@ async def _sides(visit: Visit, found: Iterable[a.Affiliation]) -> tuple[dict[str
 
 async def affiliation(visit: Visit) -> Response:
     """One affiliation, with the organization's others."""
-    _only(visit, "coordinator")
+    await visit.require("coordinator")
     return await _affiliation_page(visit, visit.form())
 
 
@@ -168,7 +161,7 @@ async def _affiliation_page(visit: Visit, form: Form) -> Response:
 
 async def settle(verb: str, notice: str, visit: Visit) -> Response:
     """Confirms or declines an affiliation."""
-    _only(visit, "coordinator")
+    await visit.require("coordinator")
     form, known = visit.form(), {"affiliation_id": visit.argument("affiliation_id")}
     try:
         request = form.message(getattr(a, f"{verb}AffiliationRequest"), **known)
@@ -182,7 +175,7 @@ async def settle(verb: str, notice: str, visit: Visit) -> Response:
 # -- roles ---------------------------------------------------------------------------------------------------------
 async def roles(visit: Visit) -> Response:
     """The roles of an account."""
-    _only(visit, "coordinator")
+    await visit.require("coordinator")
     return await _roles_page(visit, visit.form())
 
 
@@ -196,7 +189,7 @@ async def _roles_page(visit: Visit, form: Form) -> Response:
 
 async def change_roles(verb: str, notice: str, visit: Visit) -> Response:
     """Grants or revokes a role."""
-    _only(visit, "coordinator")
+    await visit.require("coordinator")
     form, known = visit.form(), {"account_id": visit.argument("account_id")}
     try:
         request = form.message(getattr(m, f"{verb}RoleRequest"), **known)

@@ -3,7 +3,6 @@
 Needs and offers are two sides of one thing: their pages share functions, which `_Side` tells apart.
 """
 
-import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -105,19 +104,10 @@ async def _posting(side: _Side, visit: Visit) -> Any:
 
 
 async def participants(visit: Visit, participant_ids: list[str]) -> dict[str, LocalizedText]:
-    """Names by id, of those that are there."""
-
-    async def name(participant_id: str) -> tuple[str, LocalizedText] | None:
-        request = participants_pb.GetParticipantRequest(participant_id=participant_id)
-        try:
-            return participant_id, (await visit.call(visit.matching.GetParticipant, request)).display_name
-        except Refused as refused:
-            if refused.status == 404:
-                return None
-            raise
-
-    found = await asyncio.gather(*(name(one) for one in dict.fromkeys(participant_ids) if one))
-    return dict(one for one in found if one)
+    """Names by id, of those that are there. Raises as `visit.call`."""
+    asked = {one: participants_pb.GetParticipantRequest(participant_id=one) for one in participant_ids if one}
+    found = await visit.each(visit.matching.GetParticipant, asked)
+    return {key: one.display_name for key, one in found.items()}
 
 
 # -- writing -------------------------------------------------------------------------------------------------------
