@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.network import Browser, Network, network, said, words, wrong
-from tests.support import PERSON, REASON, SCHOOL, id_of, refusal
+from tests.support import PASSWORD, PERSON, REASON, SCHOOL, id_of, new_uuid, refusal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -189,3 +189,14 @@ async def test_no_word_of_these_pages_is_left_in_the_other_language(net: Network
     ):
         assert re.findall("[A-Za-z]+", said(await desk.get(f"/ar{path}"))) == [], path
         assert re.findall("[\u0600-\u06ff]+", said(await desk.get(f"/en{path}"))) == [], path
+
+
+async def test_who_has_become_a_coordinator_need_not_sign_in_again(net: Network) -> None:
+    account = {"email": f"{new_uuid()}@wasl.example", "password": PASSWORD}
+    made = await net.members("CreateAccount", account=account)
+    async with net.browser() as browser:
+        await browser.get("/en/sign-in")
+        await browser.post("/en/sign-in", {**account, "next": "/desk"})
+        await browser.get("/en/queues", status=403)
+        await net.members("GrantRole", by=net.coordinator, account_id=made.account_id, role="coordinator")
+        await browser.get("/en/queues")
