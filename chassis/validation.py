@@ -138,11 +138,11 @@ def _undecodable(message: Descriptor, data: bytes) -> str:
 
 
 def refused_names(method: MethodDescriptor) -> Callable[[str], Violation | None]:
-    """For the names that the gateway found in a write ("person.nope,~statement.ar,?person"): the first to be refused.
+    """For the names that the gateway found in a request ("person.nope,~statement.ar,?person"): the first to be refused.
 
     Envoy's transcoder drops names that are no fields without a word, and names no field when a text is not UTF-8 ("~").
-    It also lets the query ("?") of a write replace what the body says. So the gateway's Lua filter lists the names, and
-    here is who knows the messages.
+    It also lets the query ("?") of a write replace what the body says, and passes over a name without a value in that
+    of a read. So the gateway's Lua filter lists the names, and here is who knows the messages.
     """
     body = method.GetOptions().Extensions[annotations_pb2.http].body
     nested = body not in ("", "*")

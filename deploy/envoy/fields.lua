@@ -105,16 +105,19 @@ local function names_in(text, is_clean)
 end
 
 -- The names in the query of a write, as "?name": the transcoder would let them replace what the body says, and a
--- password in an address is in logs and histories.
+-- password in an address is in logs and histories. Of a read those without a value, which it would pass over.
 local function asked_in(headers)
-  local query = headers:get(":method") ~= "GET" and (headers:get(":path") or ""):match("%?([^#]*)")
+  local query = (headers:get(":path") or ""):match("%?([^#]*)")
+  local is_read = headers:get(":method") == "GET"
   local names = {}
   if query and #query > MOST_BYTES then
     return "!"
   end
   for pair in (query or ""):gmatch("[^&]+") do
-    local name = pair:match("^[^=]*"):gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
-    names[#names + 1] = "?" .. name:gsub("[^%w_.]", function(byte) return string.format("%%%02X", byte:byte()) end)
+    if not (is_read and pair:find("=", 1, true)) then
+      local name = pair:match("^[^=]*"):gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
+      names[#names + 1] = "?" .. name:gsub("[^%w_.]", function(byte) return string.format("%%%02X", byte:byte()) end)
+    end
   end
   return table.concat(names, ",")
 end

@@ -188,10 +188,13 @@ def test_text_that_is_no_utf8_is_refused_wherever_it_stands(client: httpx.Client
         ("nope=1", "nope", "UNKNOWN_FIELD", "ليس حقلا"),
         ("not-a%20name=1", "not-a%20name", "UNKNOWN_FIELD", "ليس حقلا"),
         ("%ff=1", "%ff", "UNKNOWN_FIELD", "ليس حقلا"),
+        ("nope", "nope", "UNKNOWN_FIELD", "ليس حقلا"),
+        ("page_size=1&nope&q", "nope", "UNKNOWN_FIELD", "ليس حقلا"),
         ("page_size.nope=1", "page_size", "UNKNOWN_FIELD", "ليس حقلا"),
         ("page_size=abc", "page_size", "NOT_AN_INTEGER", "ليس عددا صحيحا"),
         ("pageSize=99999999999", "page_size", "NOT_AN_INTEGER", "ليس عددا صحيحا"),
         ("page_size=-1", "page_size", "INT32_GTE", "أصغر"),
+        (f"{'n' * 3000}=1", "n" * 3000, "UNKNOWN_FIELD", "ليس حقلا"),  # long enough to be compressed
     ],
 )
 def test_a_wrong_query_parameter_is_named(client: httpx.Client, query: str, field: str, reason: str, why: str) -> None:
