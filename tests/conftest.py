@@ -1,4 +1,4 @@
-"""For all tests. Two processes share the files (`./dev test`), and one of them gets all of e2e, which shares a stack."""
+"""For all tests. Two processes share the files (`./dev test`); one of them gets all of e2e, which shares a stack."""
 
 import pathlib
 
