@@ -7,6 +7,7 @@ import pytest
 pytest_plugins = ["chassis.testing"]
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in this hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder, file = pathlib.Path(item.fspath).parts[-2:]

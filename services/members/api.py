@@ -54,6 +54,7 @@ class Members(members_pb2_grpc.MembersServiceServicer):
             accounts.start_session,
             account=account,
             token=token,
+            client=request.client,
             life=self._refresh_life,
         )
         return await self._reply(account, session, token)
@@ -74,6 +75,13 @@ class Members(members_pb2_grpc.MembersServiceServicer):
         await self._app.run(accounts.end_session, refresh_token=request.refresh_token)
         return empty_pb2.Empty()
 
+    async def ListSessions(self, request: m.ListSessionsRequest, context: Any) -> m.ListSessionsResponse:
+        return await self._app.read(accounts.list_sessions, m.ListSessionsResponse, request, by=caller())
+
+    async def RevokeSession(self, request: m.RevokeSessionRequest, context: Any) -> empty_pb2.Empty:
+        await self._app.run(accounts.revoke_session, session_id=request.session_id, by=caller())
+        return empty_pb2.Empty()
+
     async def GetJsonWebKeySet(self, request: m.GetJsonWebKeySetRequest, context: Any) -> m.JsonWebKeySet:
         return m.JsonWebKeySet(keys=[m.JsonWebKeySet.Key(**key) for key in await _public_keys(self._app)])
 
@@ -82,7 +90,7 @@ class Members(members_pb2_grpc.MembersServiceServicer):
 
     async def _reply(self, account: Account, session: Session, token: str) -> m.Session:
         jwk = await store.get_signing_key(self._app.db, now=datetime.now(UTC))
-        access_token, access_ends = tokens.access_token(jwk, account, self._config)
+        access_token, access_ends = tokens.access_token(jwk, account, self._config, session.session_id)
         return m.Session(
             access_token=access_token,
             access_expire_time=pb.timestamp(access_ends),
@@ -90,6 +98,7 @@ class Members(members_pb2_grpc.MembersServiceServicer):
             refresh_expire_time=pb.timestamp(session.expire_time),
             account_id=account.account_id,
             roles=account.roles,
+            session_id=session.session_id,
         )
 
     # -- applications ----------------------------------------------------------------------------------------------

@@ -37,6 +37,12 @@ class SessionEnded(errors.Unauthenticated):
     en, ar = "Your session has ended, sign in again", "انتهت جلستك، سجّل الدخول من جديد"
 
 
+class SessionNotFound(errors.NotFound):
+    """No such session, or not the caller's."""
+
+    en, ar = "There is no such session", "لا توجد جلسة كهذه"
+
+
 class AccountNotFound(errors.NotFound):
     """No such account, or not the caller's."""
 
@@ -148,7 +154,10 @@ class Session(Struct, frozen=True, kw_only=True):
     session_id: str
     account_id: str
     current: str
+    create_time: datetime
+    refresh_time: datetime
     expire_time: datetime
+    client: str = ""
     used: tuple[str, ...] = ()
     revoked: bool = False
     version: int = 0
@@ -161,6 +170,7 @@ class Session(Struct, frozen=True, kw_only=True):
             self,
             current=following,
             used=(*self.used, digest)[-KEPT_TOKENS:],
+            refresh_time=at,
             expire_time=at + life,
         )
 

@@ -32,6 +32,7 @@ from services.members.model import (
     Person,
     PersonNotFound,
     Session,
+    SessionNotFound,
     Statistics,
 )
 
@@ -46,6 +47,9 @@ async def migrate(db: Any) -> None:
     await db.accounts.create_index("email", unique=True)
     await db.sessions.create_index("current", unique=True)
     await db.sessions.create_index("used")
+    await db.sessions.create_index([("account_id", 1), ("_id", 1)])
+    unknown = {"create_time": "$$NOW", "refresh_time": "$$NOW"}  # of sessions from before they were listed
+    await db.sessions.update_many({"create_time": {"$exists": False}}, [{"$set": unknown}])
     await db.sessions.create_index("expire_time", expireAfterSeconds=0)
     await db.applications.create_index([("account_id", 1), ("_id", -1)])
     await db.applications.create_index([("state", 1), ("_id", -1)])
@@ -69,7 +73,7 @@ async def migrate(db: Any) -> None:
 _kept = Aggregates(
     {
         Account: ("accounts", AccountNotFound),
-        Session: ("sessions", errors.NotFound),
+        Session: ("sessions", SessionNotFound),
         Application: ("applications", ApplicationNotFound),
         Person: ("people", PersonNotFound),
         Organization: ("organizations", OrganizationNotFound),
@@ -103,6 +107,12 @@ async def find_account_by_email(tx: Tx, email: str) -> Account | None:
 async def find_session_of_token(tx: Tx, digest: str) -> Session | None:
     """The session that gave this token out, now or before."""
     return await tx.find("sessions", {"$or": [{"current": digest}, {"used": digest}]}, Session)
+
+
+async def list_sessions(tx: Tx, account_id: str, *, page_size: int, page_token: str) -> Page[Session]:
+    """Those that have not ended, newest first. Raises BadPageToken."""
+    query = {"account_id": account_id, "revoked": False, "expire_time": {"$gt": tx.now}}
+    return await page(tx.db.sessions, query, Session, page_size=page_size, page_token=page_token, newest_first=True)
 
 
 # -- signing keys --------------------------------------------------------------------------------------------------

@@ -16,6 +16,25 @@ from starlette.responses import Response
 from wasl.members.v1 import members_pb2 as m
 
 ACCESS, REFRESH = "wasl_access", "wasl_refresh"
+# What a browser and its system are called, by what stands in User-Agent: the first that does counts.
+BROWSERS = {
+    "Edg": "Edge",
+    "OPR": "Opera",
+    "Samsung": "Samsung Internet",
+    "Firefox": "Firefox",
+    "FxiOS": "Firefox",
+    "CriOS": "Chrome",
+    "Chrome": "Chrome",
+    "Safari": "Safari",
+}
+SYSTEMS = {
+    "Android": "Android",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Windows": "Windows",
+    "Macintosh": "macOS",
+    "Linux": "Linux",
+}
 EARLY_SECONDS = 20  # a token that ends so soon is renewed at once
 REMEMBERED_SECONDS = 60  # how long a renewal is remembered for requests that were on their way with the old token
 
@@ -26,6 +45,7 @@ class Session(msgspec.Struct, frozen=True):
     access_token: str
     refresh_token: str
     account_id: str
+    session_id: str
     roles: tuple[str, ...]
     ends: float
 
@@ -37,6 +57,7 @@ class _Claims(msgspec.Struct):
     sub: str
     exp: float
     roles: tuple[str, ...] = ()
+    sid: str = ""
 
 
 def read(request: Request) -> Session | None:
@@ -51,7 +72,7 @@ def of_tokens(access: str, refresh: str) -> Session | None:
         claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims)
     except (IndexError, binascii.Error, msgspec.DecodeError):
         return None
-    return Session(access, refresh, claims.sub, claims.roles, claims.exp)
+    return Session(access, refresh, claims.sub, claims.sid, claims.roles, claims.exp)
 
 
 def keep(request: Request, response: Response, session: Session | None) -> None:
@@ -73,6 +94,16 @@ def set_cookie(request: Request, response: Response, name: str, value: str, max_
 def scheme(request: Request) -> str:
     """As the visitor's browser has it, before the gateway."""
     return request.headers.get("x-forwarded-proto", request.url.scheme)
+
+
+def client(request: Request) -> str:
+    """For a list of sessions: "Firefox, Android"; "" for what we do not know."""
+    agent = request.headers.get("user-agent", "")
+
+    def first(names: dict[str, str]) -> str:
+        return next((name for mark, name in names.items() if mark in agent), "")
+
+    return ", ".join(filter(None, (first(BROWSERS), first(SYSTEMS))))
 
 
 class Renewals:

@@ -93,11 +93,12 @@ class Network(msgspec.Struct):
         return await self.joined(organization=SCHOOL)
 
     @contextlib.asynccontextmanager
-    async def browser(self, who: Who | None = None) -> AsyncIterator[Browser]:
+    async def browser(self, who: Who | None = None, agent: str = "") -> AsyncIterator[Browser]:
         transport = httpx.ASGITransport(self.application, raise_app_exceptions=False)
         async with httpx.AsyncClient(
             transport=transport, base_url="http://portal.example", follow_redirects=True, timeout=30
         ) as client:
+            client.headers["user-agent"] = agent
             browser = Browser(client)
             if who:
                 await browser.get("/en/sign-in")

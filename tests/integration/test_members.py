@@ -276,6 +276,48 @@ async def test_who_has_signed_out_cannot_refresh_and_may_sign_out_again(members:
     await members("SignOut", refresh_token="never seen")
 
 
+async def test_an_account_sees_where_it_is_signed_in_and_ends_what_it_does_not_know(
+    members: Members, coordinator: Who
+) -> None:
+    amal = await members.account()
+    here, there, over, gone = [
+        await members("SignIn", email=amal.email, password=PASSWORD, client=client)
+        for client in ("Firefox, Linux", "Chrome, Android", "", "")
+    ]
+    await members("RefreshSession", refresh_token=here.refresh_token)
+    await members("SignOut", refresh_token=over.refresh_token)
+    past = (await members.db.accounts.find_one({"_id": amal.account_id}))["create_time"]
+    await members.db.sessions.update_one({"_id": gone.session_id}, {"$set": {"expire_time": past}})
+    mine = Who(amal.account_id, amal.email, here.access_token)
+    found = await members("ListSessions", by=mine)
+    assert [(one.session_id, one.client) for one in found.sessions][:2] == [
+        (there.session_id, "Chrome, Android"),
+        (here.session_id, "Firefox, Linux"),
+    ]
+    assert {over.session_id, gone.session_id}.isdisjoint(one.session_id for one in found.sessions)
+    refreshed, untouched = found.sessions[1], found.sessions[0]
+    assert refreshed.refresh_time.ToDatetime() > refreshed.create_time.ToDatetime()
+    assert untouched.refresh_time == untouched.create_time
+
+    other = await refusal(members("RevokeSession", by=coordinator, session_id=there.session_id))
+    assert (other.code, other.reason) == ("NOT_FOUND", "SESSION_NOT_FOUND")
+    for _ in range(2):
+        await members("RevokeSession", by=mine, session_id=there.session_id)
+    assert there.session_id not in [one.session_id for one in (await members("ListSessions", by=mine)).sessions]
+    assert (await refusal(members("RefreshSession", refresh_token=there.refresh_token))).reason == "SESSION_ENDED"
+
+
+async def test_sessions_from_before_they_were_listed_go_on(members: Members) -> None:
+    amal = await members.account()
+    session = await members("SignIn", email=amal.email, password=PASSWORD)
+    lacking = {"create_time": "", "refresh_time": "", "client": ""}
+    await members.db.sessions.update_one({"_id": session.session_id}, {"$unset": lacking})
+    await store.migrate(members.db)
+    assert (await members("RefreshSession", refresh_token=session.refresh_token)).session_id == session.session_id
+    mine = Who(amal.account_id, amal.email, session.access_token)
+    assert session.session_id in [one.session_id for one in (await members("ListSessions", by=mine)).sessions]
+
+
 async def test_a_session_runs_out(members: Members, signed_up: Any) -> None:
     session = await signed_up()
     past = (await members.db.accounts.find_one({"_id": session.account_id}))["create_time"]

@@ -6,6 +6,7 @@ from typing import Any
 from chassis import errors
 from chassis.call import Caller
 from chassis.ids import new_id
+from chassis.paging import Page
 from chassis.tx import Tx
 from participants.model import COORDINATOR
 from services.members import store, tokens
@@ -14,6 +15,7 @@ from services.members.model import (
     AccountNotFound,
     Session,
     SessionEnded,
+    SessionNotFound,
 )
 
 
@@ -80,8 +82,8 @@ async def find_credentials(tx: Tx, *, email: str) -> Account | None:
     return await store.find_account_by_email(tx, email.lower())
 
 
-async def start_session(tx: Tx, *, account: Account, token: str, life: timedelta) -> Session:
-    """Begin a chain of refresh tokens with `token`."""
+async def start_session(tx: Tx, *, account: Account, token: str, client: str, life: timedelta) -> Session:
+    """Begin a chain of refresh tokens with `token`; `client` is what signs in."""
     if begun := await store.find_session_of_token(tx, tokens.digest(token)):
         return begun  # this body runs again
     return await store.add(
@@ -90,6 +92,9 @@ async def start_session(tx: Tx, *, account: Account, token: str, life: timedelta
             session_id=new_id(),
             account_id=account.account_id,
             current=tokens.digest(token),
+            client=client,
+            create_time=tx.now,
+            refresh_time=tx.now,
             expire_time=tx.now + life,
         ),
     )
@@ -115,3 +120,16 @@ async def end_session(tx: Tx, *, refresh_token: str) -> None:
     session = await store.find_session_of_token(tx, tokens.digest(refresh_token))
     if session is not None:
         await store.save(tx, session.revoke())
+
+
+async def list_sessions(tx: Tx, *, page_size: int, page_token: str, by: Caller) -> Page[Session]:
+    """Where the caller is signed in, newest first. Raises BadPageToken."""
+    return await store.list_sessions(tx, by.subject, page_size=page_size, page_token=page_token)
+
+
+async def revoke_session(tx: Tx, *, session_id: str, by: Caller) -> None:
+    """End it; one that has ended stays so. Raises SessionNotFound, also for somebody else's."""
+    session = await store.get(tx, Session, session_id)
+    if session.account_id != by.subject:
+        raise SessionNotFound
+    await store.save(tx, session.revoke())

@@ -20,7 +20,8 @@ async def sign_in(visit: Visit) -> Response:
     form = visit.form()
     if form.sent:
         try:
-            answer = await visit.call(visit.members.SignIn, form.message(m.SignInRequest))
+            request = form.message(m.SignInRequest, client=sessions.client(visit.request))
+            answer = await visit.call(visit.members.SignIn, request)
         except Refused as refused:
             form.refuse(refused)
         else:
@@ -91,14 +92,31 @@ async def sign_up(visit: Visit) -> Response:
         request = form.message(m.CreateAccountRequest)
         try:
             await visit.call(visit.members.CreateAccount, request)
-            known = m.SignInRequest(email=request.account.email, password=request.account.password)
-            answer = await visit.call(visit.members.SignIn, known)
+            known = {"email": request.account.email, "password": request.account.password}
+            first = m.SignInRequest(**known, client=sessions.client(visit.request))
+            answer = await visit.call(visit.members.SignIn, first)
         except Refused as refused:
             form.refuse(refused)
         else:
             visit.become(sessions.session_of(answer))
             return visit.to("/apply")
     return visit.page("account/sign_up.html", form=form)
+
+
+async def my_sessions(visit: Visit) -> Response:
+    """The account, and where it is signed in."""
+    request = m.GetAccountRequest(account_id=visit.signed_in().account_id)
+    account = await visit.call(visit.members.GetAccount, request)
+    asked = m.ListSessionsRequest(page_token=visit.query("page_token"), page_size=20)
+    found = await visit.call(visit.members.ListSessions, asked)
+    return visit.page("account/sessions.html", account=account, found=found)
+
+
+async def revoke_session(visit: Visit) -> Response:
+    """Ends a session elsewhere."""
+    request = m.RevokeSessionRequest(session_id=visit.argument("session_id"))
+    await visit.call(visit.members.RevokeSession, request)
+    return visit.to("/sessions", "notice.session.ended")
 
 
 # -- applying ------------------------------------------------------------------------------------------------------
@@ -172,6 +190,8 @@ PAGES = [
     ("/sign-in", sign_in, "GET POST"),
     ("/sign-out", sign_out, "POST"),
     ("/sign-up", sign_up, "GET POST"),
+    ("/sessions", my_sessions, "GET"),
+    ("/sessions/{session_id}/revoke", revoke_session, "POST"),
     ("/apply", apply, "GET POST"),
     ("/applications/{application_id}", application, "GET"),
     ("/applications/{application_id}/change", change_application, "GET POST"),

@@ -203,12 +203,6 @@ async def end_affiliation(visit: Visit) -> Response:
     return visit.to("/profile", "notice.affiliation.ended")
 
 
-async def sessions(visit: Visit) -> Response:
-    """The account that is signed in, and a way out."""
-    request = m.GetAccountRequest(account_id=visit.signed_in().account_id)
-    return visit.page("directory/sessions.html", account=await visit.call(visit.members.GetAccount, request))
-
-
 PAGES = [
     ("/organizations", organizations, "GET"),
     ("/organizations/{organization_id}", organization, "GET"),
@@ -219,5 +213,4 @@ PAGES = [
     ("/profile", profile, "GET"),
     ("/affiliations/new", ask_for_affiliation, "GET POST"),
     ("/affiliations/{affiliation_id}/end", end_affiliation, "POST"),
-    ("/sessions", sessions, "GET"),
 ]

@@ -27,6 +27,7 @@ PERSONAL = {
     "match": ("matching.v1.Match.note", "matching.v1.Match.reason"),
     "calendar": ("events.v1.CalendarFeed.label",),
     "creators": ("resources.v1.Record.creators", "resources.v1.RecordSummary.creators"),
+    "sessions": ("members.v1.SessionSummary.client",),
     "notes": ("resources.v1.Record.return_note", "resources.v1.Record.withdraw_reason"),
 }
 

@@ -72,6 +72,16 @@ class MembersServiceStub:
                 request_serializer=wasl_dot_members_dot_v1_dot_members__pb2.SignOutRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/wasl.members.v1.MembersService/ListSessions',
+                request_serializer=wasl_dot_members_dot_v1_dot_members__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.RevokeSession = channel.unary_unary(
+                '/wasl.members.v1.MembersService/RevokeSession',
+                request_serializer=wasl_dot_members_dot_v1_dot_members__pb2.RevokeSessionRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
         self.GetJsonWebKeySet = channel.unary_unary(
                 '/wasl.members.v1.MembersService/GetJsonWebKeySet',
                 request_serializer=wasl_dot_members_dot_v1_dot_members__pb2.GetJsonWebKeySetRequest.SerializeToString,
@@ -242,6 +252,20 @@ class MembersServiceServicer:
 
     def SignOut(self, request, context):
         """Ends the session that the refresh token belongs to. Access tokens run out by themselves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessions(self, request, context):
+        """Where the caller is signed in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeSession(self, request, context):
+        """Ends one of the caller's sessions, such as that of a lost telephone. Access tokens run out by themselves.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -451,6 +475,16 @@ def add_MembersServiceServicer_to_server(servicer, server):
             'SignOut': grpc.unary_unary_rpc_method_handler(
                     servicer.SignOut,
                     request_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.SignOutRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.ListSessionsRequest.FromString,
+                    response_serializer=wasl_dot_members_dot_v1_dot_members__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'RevokeSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeSession,
+                    request_deserializer=wasl_dot_members_dot_v1_dot_members__pb2.RevokeSessionRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
             'GetJsonWebKeySet': grpc.unary_unary_rpc_method_handler(
@@ -763,6 +797,60 @@ class MembersService:
             target,
             '/wasl.members.v1.MembersService/SignOut',
             wasl_dot_members_dot_v1_dot_members__pb2.SignOutRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.members.v1.MembersService/ListSessions',
+            wasl_dot_members_dot_v1_dot_members__pb2.ListSessionsRequest.SerializeToString,
+            wasl_dot_members_dot_v1_dot_members__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wasl.members.v1.MembersService/RevokeSession',
+            wasl_dot_members_dot_v1_dot_members__pb2.RevokeSessionRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,

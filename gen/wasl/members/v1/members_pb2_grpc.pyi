@@ -49,6 +49,10 @@ class MembersServiceStub:
     """Gives new tokens for a refresh token, which is used up by it. Using one twice ends the whole session."""
     SignOut: _grpc.UnaryUnaryMultiCallable[_members_pb2.SignOutRequest, _empty_pb2.Empty]
     """Ends the session that the refresh token belongs to. Access tokens run out by themselves."""
+    ListSessions: _grpc.UnaryUnaryMultiCallable[_members_pb2.ListSessionsRequest, _members_pb2.ListSessionsResponse]
+    """Where the caller is signed in."""
+    RevokeSession: _grpc.UnaryUnaryMultiCallable[_members_pb2.RevokeSessionRequest, _empty_pb2.Empty]
+    """Ends one of the caller's sessions, such as that of a lost telephone. Access tokens run out by themselves."""
     GetJsonWebKeySet: _grpc.UnaryUnaryMultiCallable[_members_pb2.GetJsonWebKeySetRequest, _members_pb2.JsonWebKeySet]
     """The public keys of access tokens, as a JSON Web Key Set (RFC 7517)."""
     CreateApplication: _grpc.UnaryUnaryMultiCallable[_members_pb2.CreateApplicationRequest, _members_pb2.Application]
@@ -117,6 +121,10 @@ class MembersServiceAsyncStub(MembersServiceStub):
     """Gives new tokens for a refresh token, which is used up by it. Using one twice ends the whole session."""
     SignOut: _aio.UnaryUnaryMultiCallable[_members_pb2.SignOutRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Ends the session that the refresh token belongs to. Access tokens run out by themselves."""
+    ListSessions: _aio.UnaryUnaryMultiCallable[_members_pb2.ListSessionsRequest, _members_pb2.ListSessionsResponse]  # type: ignore[assignment]
+    """Where the caller is signed in."""
+    RevokeSession: _aio.UnaryUnaryMultiCallable[_members_pb2.RevokeSessionRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Ends one of the caller's sessions, such as that of a lost telephone. Access tokens run out by themselves."""
     GetJsonWebKeySet: _aio.UnaryUnaryMultiCallable[_members_pb2.GetJsonWebKeySetRequest, _members_pb2.JsonWebKeySet]  # type: ignore[assignment]
     """The public keys of access tokens, as a JSON Web Key Set (RFC 7517)."""
     CreateApplication: _aio.UnaryUnaryMultiCallable[_members_pb2.CreateApplicationRequest, _members_pb2.Application]  # type: ignore[assignment]
@@ -224,6 +232,22 @@ class MembersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
         """Ends the session that the refresh token belongs to. Access tokens run out by themselves."""
+
+    @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _members_pb2.ListSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_members_pb2.ListSessionsResponse, _abc.Awaitable[_members_pb2.ListSessionsResponse]]:
+        """Where the caller is signed in."""
+
+    @_abc_1.abstractmethod
+    def RevokeSession(
+        self,
+        request: _members_pb2.RevokeSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Ends one of the caller's sessions, such as that of a lost telephone. Access tokens run out by themselves."""
 
     @_abc_1.abstractmethod
     def GetJsonWebKeySet(
