@@ -75,7 +75,11 @@ async def postings(side: _Side, visit: Visit) -> Response:
 async def posting(side: _Side, visit: Visit) -> Response:
     """One need or offer; to who acts for it also what fits, with the reasons, and its matches."""
     visit.signed_in()
-    one = await _posting(side, visit)
+    return await _page(side, visit, await _posting(side, visit), visit.form())
+
+
+async def _page(side: _Side, visit: Visit, one: Any, form: Form) -> Response:
+    visit.path = f"{side.path}/{side.id_of(one)}"  # also of a proposal that was refused: the language switch leads here
     own = one.participant_id in (await acting(visit)).ids
     suggestions, matches = None, None
     if own and one.state == p.PUBLISHED:
@@ -95,11 +99,12 @@ async def posting(side: _Side, visit: Visit) -> Response:
         ],
     )
     context: Any = {"own": own, "suggestions": suggestions, "matches": matches, "named": named}
-    return visit.page("needs/one.html", side=side, posting=one, form=visit.form(), **context)
+    return visit.page("needs/one.html", side=side, posting=one, form=form, **context)
 
 
-async def _posting(side: _Side, visit: Visit) -> Any:
-    named = {f"{side.noun}_id": visit.argument("posting_id")}
+async def _posting(side: _Side, visit: Visit, posting_id: str = "") -> Any:
+    """`posting_id`: that of the address, unless it is given."""
+    named = {f"{side.noun}_id": posting_id or visit.argument("posting_id")}
     return await visit.call(side.rpc(visit, "Get"), side.message("Get", **named))
 
 
@@ -187,7 +192,12 @@ async def propose(visit: Visit) -> Response:
     form = visit.form()
     if not form.sent:  # the form stands beside each suggestion
         return visit.to("/desk")
-    made = await visit.call(visit.matching.CreateMatch, form.message(matches_pb.CreateMatchRequest))
+    try:
+        made = await visit.call(visit.matching.CreateMatch, form.message(matches_pb.CreateMatchRequest))
+    except Refused as refused:
+        form.refuse(refused)
+        side = OFFER if form.value("side") == OFFER.noun else NEED
+        return await _page(side, visit, await _posting(side, visit, form.value(f"match.{side.noun}_id")), form)
     return visit.to(f"/matches/{made.match_id}", "notice.proposed")
 
 
