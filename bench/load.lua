@@ -15,7 +15,7 @@ end
 
 function done(summary, latency)
   local e = summary.errors
-  io.write(string.format('{"per_second": %f, "p50_ms": %f, "p99_ms": %f, "failed": %d}\n',
-    summary.requests / summary.duration * 1e6, latency:percentile(50) / 1000, latency:percentile(99) / 1000,
-    e.connect + e.read + e.write + e.timeout + e.status))
+  io.write(string.format('{"per_second": %f, "p50_ms": %f, "p95_ms": %f, "p99_ms": %f, "failed": %d}\n',
+    summary.requests / summary.duration * 1e6, latency:percentile(50) / 1000, latency:percentile(95) / 1000,
+    latency:percentile(99) / 1000, e.connect + e.read + e.write + e.timeout + e.status))
 end

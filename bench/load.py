@@ -30,6 +30,7 @@ class Load(msgspec.Struct, frozen=True):
 
     per_second: float
     p50_ms: float
+    p95_ms: float
     p99_ms: float
     failed: int
 
@@ -131,7 +132,7 @@ async def _calls(address: str, method: str, requests: str, seconds: str, metadat
         await asyncio.gather(*map(keep_calling, range(CONNECTIONS)))
         total = time.perf_counter() - began
     cuts = statistics.quantiles(took, n=100)
-    return Load(len(took) / total, cuts[49] * 1000, cuts[98] * 1000, 0)
+    return Load(len(took) / total, cuts[49] * 1000, cuts[94] * 1000, cuts[98] * 1000, 0)
 
 
 async def _each(url: str, file: str, connections: str) -> Each:
