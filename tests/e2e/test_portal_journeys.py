@@ -1,13 +1,15 @@
 """The portal's journeys in a real browser, in both languages, with JavaScript and without."""
 
 import functools
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, FilePayload
+from playwright.sync_api import Browser, FilePayload, expect
 
+from services.portal import pages
 from tests.e2e.browser import (
     SIZES,
     Person,
@@ -194,31 +196,43 @@ def test_a_record_is_found_by_another_spelling(network: Network, visitor: Visito
     assert curator.says("notice.record.publish")
     reader.go(f"/records?q=معلم ادلب {mark}")
     assert reader.sees(mark)
+    if scripts:
+        reader.go("/records")
+        reader.page.locator('[name="q"]').fill(f"معلم ادلب {mark}")
+        number = re.compile(mark.rpartition(" ")[2])
+        expect(reader.page.locator("#found .entries")).to_contain_text(number)
+        expect(reader.page.locator("#switch")).to_have_attribute("href", number)
 
 
 # -- every page ----------------------------------------------------------------------------------------------------
-PAGES = {  # by who sees them; `{record}` is one of those that the network has
+PAGES = {  # by who sees them; what stands in brackets is one of `things`
     "": (
         *("", "/about", "/rules", "/help", "/privacy", "/accessibility", "/docs", "/map", "/sign-in", "/sign-up"),
         *("/organizations", "/organizations/{organization}", "/convenings", "/convenings/month", "/nowhere"),
         *("/convenings/{convening}", "/records", "/records?q=معلم", "/records/{record}"),
     ),
     "member": (
-        *("/desk", "/profile", "/people", "/needs", "/needs/{need}", "/needs/{need}/change", "/needs/new", "/offers"),
-        *("/matches", "/matches/{match}", "/convenings/new", "/convenings/organized", "/registrations"),
-        *("/calendar-feeds", "/records/new", "/my-records", "/apply", "/apply?for=organization", "/sessions"),
+        *("/desk", "/profile", "/sessions", "/apply", "/apply?for=organization", "/applications/{draft}"),
+        *("/applications/{draft}/change", "/organizations/{organization}/change", "/people", "/people/{person}"),
+        *("/people/{person}/change", "/affiliations/new?organization_id={other}", "/needs", "/needs/{need}"),
+        *("/needs/{need}/change", "/needs/new", "/offers", "/offers/{offer}", "/offers/{own_offer}/change"),
+        *("/offers/new", "/matches", "/matches/{match}", "/convenings/new", "/convenings/organized"),
+        *("/convenings/{convening}/change", "/convenings/{convening}/cancel", "/convenings/{convening}/registrations"),
+        *("/registrations", "/calendar-feeds", "/records/new", "/records/{written}/change", "/my-records"),
     ),
     "coordinator": (
-        *("/queues", "/queues/applications", "/queues/applications/{application}", "/queues/affiliations", "/figures"),
+        *("/queues", "/queues/applications", "/queues/applications/{application}", "/queues/affiliations"),
+        *("/queues/affiliations/{affiliation}", "/accounts/{account}/roles", "/figures"),
     ),
     "curator": ("/queues/records",),
 }
+FILES = {"/convenings/*/calendar", "/files/*"}
 FOREIGN = {"Wasl", "CloudEvents", "JavaScript", "WCAG", "AA", "axe", "https"}  # names that have no other spelling
 
 
 @pytest.fixture(scope="module")
 def things(network: Network, browser: Browser) -> dict[str, str]:
-    """Ids of one thing of each kind, and the address of a member who has a need, an offer and a match."""
+    """Ids of one thing of each kind, and the address of a member who has one of each."""
     person = Person(browser, network.stack.url, "en")
     address = joined(network, person, "Everything Society")
     member = network.signed_in(address, PASSWORD)
@@ -262,11 +276,24 @@ def things(network: Network, browser: Browser) -> dict[str, str]:
         },
     )
     member.ok("POST", f"/v1/convenings/{convening['conveningId']}:publish", json={})
+    seat = {"conveningId": convening["conveningId"]}
+    joined_other.ok("POST", "/v1/registrations", json=seat)
     written = {"title": {"ar": "دليل المعلم"}, "licence": "CC0-1.0", "type": "GUIDE", "publisherId": organization_id}
     record = member.ok("POST", "/v1/records", json=written)
     member.ok("POST", f"/v1/records/{record['recordId']}:submit", json={})
     curator = network.signed_in(**network.curator_account())
     curator.ok("POST", f"/v1/records/{record['recordId']}:publish", json={})
+    ids["written"] = member.ok("POST", "/v1/records", json=written)["recordId"]
+    own_offer = member.ok("POST", "/v1/offers", params=query, json={"title": {"ar": "قرطاسية"}, "lines": lines})
+    ids |= {"own_offer": own_offer["offerId"], "other": other_id, "account": applications[0]["accountId"]}
+    profile = {"displayName": {"ar": "أمل حداد", "en": "Amal Haddad"}, "ofAge": True}
+    about = member.ok("POST", "/v1/applications", json={"person": profile})["applicationId"]
+    member.ok("POST", f"/v1/applications/{about}:submit", json={})
+    ids["person"] = network.coordinator.ok("POST", f"/v1/applications/{about}:approve", json={})["memberId"]
+    asked = {"personId": ids["person"], "organizationId": other_id, "role": "STAFF"}
+    ids["affiliation"] = member.ok("POST", "/v1/affiliations", json=asked)["affiliationId"]
+    draft = {"organization": {"displayName": {"en": "Draft"}, "typeCode": "441"}}
+    ids["draft"] = member.ok("POST", "/v1/applications", json=draft)["applicationId"]
     ids["application"] = network.submitted().rpartition("/")[2]
     for made in (need, offer, match, convening, record):
         ids |= {noun: made[f"{noun}Id"] for noun in known.values() if f"{noun}Id" in made and noun not in ids}
@@ -299,6 +326,12 @@ def test_every_page_is_for_everybody(
         assert not scrolls_sideways(page), path
         assert set(foreign_letters(page, code).split()) <= FOREIGN, path
     person.complaints = [one for one in person.complaints if "404" not in one]  # of /nowhere
+
+
+def test_no_page_is_left_out() -> None:
+    looked_at = {re.sub(r"\{\w+\}", "*", path.partition("?")[0]) for paths in PAGES.values() for path in paths}
+    shown = {re.sub(r"\{\w+\}", "*", path) for path, _, methods in pages.PAGES if "GET" in methods}
+    assert looked_at - {"/nowhere"} == shown - FILES
 
 
 @pytest.mark.parametrize("code", ["ar", "en"])
