@@ -2,6 +2,7 @@
 
 import msgspec
 
+from services.portal.names import organizations_named
 from services.portal.visit import Visit
 from wasl.members.v1 import affiliations_pb2 as a
 from wasl.members.v1 import members_pb2 as m
@@ -39,12 +40,11 @@ async def acting(visit: Visit) -> Acting:
             if (one.role, one.state) == (a.Affiliation.REPRESENTATIVE, a.Affiliation.CONFIRMED)
             and one.organization_id not in organizations
         ]
-        organizations |= await names(visit, represented)
+        organizations |= await organizations_named(visit, represented)
     return Acting(person_id, organizations)
 
 
-async def names(visit: Visit, organization_ids: list[str]) -> dict[str, LocalizedText]:
-    """Of these organizations, those that are there. Raises as `visit.call`."""
-    asked = {one: m.GetOrganizationRequest(organization_id=one) for one in organization_ids}
-    found = await visit.each(visit.members.GetOrganization, asked)
-    return {key: one.profile.display_name for key, one in found.items()}
+async def acts_for(visit: Visit, member_id: str) -> bool:
+    """Does the visitor act for this member? Not as long as members is away. Raises as `visit.call`."""
+    known = await visit.unless_away(acting(visit)) if visit.session else None
+    return known is not None and member_id in known.ids

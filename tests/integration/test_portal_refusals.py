@@ -15,6 +15,7 @@ from tests.support import NO_ID, PERSON, Refused, Who
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MONEY = {"en": "Please send us 900 dollars"}
+HTTP = {"NOT_FOUND": 404, "UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403, "ABORTED": 409, "ALREADY_EXISTS": 409}
 LONG = {"ar": "ط" * 20_000}
 LINE = {"help_code": "science-kits", "quantity": 30, "unit_code": "kit"}
 BAD_LINES = [
@@ -99,7 +100,7 @@ FORMS = (
     ),
     Form(
         "school",
-        "/matches/new",
+        "/needs/{need}/propose",
         "matching.CreateMatch",
         {
             "match": {
@@ -108,6 +109,20 @@ FORMS = (
                 "offer_id": "{offer}",
                 "offer_line_id": "{offer_line}",
                 "proposed_quantity": 0,
+            }
+        },
+    ),
+    Form(
+        "donor",
+        "/offers/{offer}/propose",
+        "matching.CreateMatch",
+        {
+            "match": {
+                "need_id": "{need}",
+                "need_line_id": "{need_line}",
+                "offer_id": "{offer}",
+                "offer_line_id": "{offer_line}",
+                "proposed_quantity": 5000,
             }
         },
     ),
@@ -347,9 +362,7 @@ async def test_a_form_is_told_what_its_rpc_is_told(net: Network, world: World, f
         sent["csrf"] = [browser.client.cookies["wasl_csrf"]]
         answer = await browser.client.post(f"/{code}{filled(form.path, world.things)}", data=sent)
     page = html.unescape(answer.text)
-    assert answer.status_code == {"NOT_FOUND": 404, "UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403}.get(
-        refused.code, 409 if refused.code == "ABORTED" else 400
-    ), page
+    assert answer.status_code == HTTP.get(refused.code, 400), page
     if refused.descriptions:
         above = re.findall(r'<div class="problems".*?</div>', page, re.DOTALL)
         said = {*wrong(page), *re.findall(r'<bdi dir="auto">[\w.]+: (.*?)</bdi>', "".join(above))}

@@ -8,7 +8,18 @@ from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
-from services.portal.pages import account, convenings, coordination, desk, directory, home, needs, records, texts
+from services.portal.pages import (
+    account,
+    convenings,
+    coordination,
+    desk,
+    directory,
+    home,
+    needs,
+    records,
+    registrations,
+    texts,
+)
 from services.portal.pages import map as map_
 from services.portal.visit import Visit
 
@@ -20,6 +31,7 @@ PAGES: list[tuple[str, Page, str]] = [
     *account.PAGES,
     *needs.PAGES,
     *convenings.PAGES,
+    *registrations.PAGES,
     *directory.PAGES,
     *desk.PAGES,
     *records.PAGES,

@@ -1,4 +1,4 @@
-"""Convenings: what comes, one of them, organizing; registrations; calendars.
+"""Convenings: what comes, one of them, organizing; calendars.
 
 Times are those of a convening's own zone, and the zone is named beside them.
 """
@@ -16,14 +16,14 @@ from starlette.responses import Response
 
 from chassis import pb
 from services.portal import sessions
-from services.portal.acting import acting
+from services.portal.acting import acting, acts_for
 from services.portal.forms import ZONE, Form
+from services.portal.names import members_named
 from services.portal.refusals import Refused
 from services.portal.visit import Visit
 from wasl.events.v1 import calendars_pb2 as c
 from wasl.events.v1 import convenings_pb2 as m
 from wasl.events.v1 import registrations_pb2 as r
-from wasl.members.v1 import members_pb2
 from wasl.type.v1.localized_text_pb2 import LocalizedText
 
 EDITED = (
@@ -45,7 +45,7 @@ async def convenings(visit: Visit) -> Response:
     """What comes, the next one first, by words, kind and place."""
     request = m.ListConveningsRequest(
         query=visit.query("q"),
-        kind=_chosen(m.Convening.Kind, visit.query("kind")),
+        kind=chosen(m.Convening.Kind, visit.query("kind")),
         place_code=visit.query("place"),
         state=m.Convening.PUBLISHED,
         from_time=pb.timestamp(datetime.datetime.now(datetime.UTC)),
@@ -55,7 +55,9 @@ async def convenings(visit: Visit) -> Response:
     found = await visit.call(visit.events.ListConvenings, request)
     named = await _organizers(visit, [one.organizer_id for one in found.convenings])
     kinds = visit.language.words(m.Convening.Kind)
-    return visit.page("convenings/list.html", found=found, named=named, kinds=kinds, nearest=_nearest(found.convenings))
+    return visit.page(
+        "convenings/list.html", found=found, named=named, kinds=kinds, nearest=nearest_sessions(found.convenings)
+    )
 
 
 async def month(visit: Visit) -> Response:
@@ -100,11 +102,16 @@ async def organized(visit: Visit) -> Response:
     if organizer:
         request = m.ListConveningsRequest(organizer_id=organizer, page_token=visit.query("page_token"), page_size=20)
         found = await visit.call(visit.events.ListConvenings, request)
-    nearest = _nearest(found.convenings if found else ())
+    nearest = nearest_sessions(found.convenings if found else ())
     return visit.page("convenings/organized.html", mine=mine, organizer=organizer, found=found, nearest=nearest)
 
 
-def _chosen(enum: Any, name: str) -> Any:
+async def _organizers(visit: Visit, ids: Iterable[str]) -> dict[str, LocalizedText]:
+    """Names by id; none while members is away."""
+    return await visit.unless_away(members_named(visit, ids)) or {}
+
+
+def chosen(enum: Any, name: str) -> Any:
     """The value of that name; unspecified when there is none."""
     return enum.Value(name) if name in enum.keys() else 0  # noqa: SIM118 - no mapping
 
@@ -124,7 +131,7 @@ def _local(time: Any, zone: str) -> datetime.datetime:
     return pb.moment(time).astimezone(zoneinfo.ZoneInfo(zone))
 
 
-def _nearest(items: Iterable[m.Convening]) -> dict[str, m.Session]:
+def nearest_sessions(items: Iterable[m.Convening]) -> dict[str, m.Session]:
     """The session of each that goes on or comes next; the last one when all are over."""
     now = datetime.datetime.now(datetime.UTC)
 
@@ -132,62 +139,6 @@ def _nearest(items: Iterable[m.Convening]) -> dict[str, m.Session]:
         return next((each for each in one.sessions if pb.moment(each.end_time) > now), one.sessions[-1])
 
     return {one.convening_id: nearest(one) for one in items}
-
-
-# -- names ---------------------------------------------------------------------------------------------------------
-async def _organizers(visit: Visit, ids: Iterable[str]) -> dict[str, LocalizedText]:
-    """Names by id; without those of people where the visitor may not see them, or where members is away."""
-
-    async def name(member_id: str) -> LocalizedText | None:
-        return await _organization(visit, member_id) or await _person(visit, member_id)
-
-    return await _names(ids, name)
-
-
-async def _people(visit: Visit, ids: Iterable[str]) -> dict[str, LocalizedText]:
-    async def name(person_id: str) -> LocalizedText | None:
-        return await _person(visit, person_id)
-
-    return await _names(ids, name)
-
-
-async def _names(
-    ids: Iterable[str], name: Callable[[str], Awaitable[LocalizedText | None]]
-) -> dict[str, LocalizedText]:
-    wanted = list(dict.fromkeys(one for one in ids if one))
-    found = await asyncio.gather(*(name(one) for one in wanted))
-    return {one: said for one, said in zip(wanted, found, strict=True) if said}
-
-
-async def _organization(visit: Visit, organization_id: str) -> LocalizedText | None:
-    request = members_pb2.GetOrganizationRequest(organization_id=organization_id)
-    try:
-        found = await visit.part(visit.members.GetOrganization, request)
-    except Refused:
-        return None
-    return found.profile.display_name if found else None
-
-
-async def _person(visit: Visit, person_id: str) -> LocalizedText | None:
-    if not visit.may("member", "coordinator"):
-        return None
-    try:
-        found = await visit.part(visit.members.GetPerson, members_pb2.GetPersonRequest(person_id=person_id))
-    except Refused:
-        return None
-    return found.profile.display_name if found else None
-
-
-async def _organizes(visit: Visit, convening: m.Convening) -> bool:
-    """Does the visitor act for its organizer? Not as long as members is away."""
-    if visit.session is None:
-        return False
-    try:
-        return convening.organizer_id in (await acting(visit)).ids
-    except Refused as refused:
-        if refused.passing or refused.status >= 500:
-            return False
-        raise
 
 
 # -- one -----------------------------------------------------------------------------------------------------------
@@ -198,13 +149,13 @@ async def convening(visit: Visit) -> Response:
 
 async def _convening_page(visit: Visit, form: Form) -> Response:
     visit.path = f"/convenings/{visit.argument('convening_id')}"  # also of what a button could not do
-    one = await _convening(visit)
+    one = await convening_of(visit)
     registration, away = None, False
     if visit.session:
         request = r.ListRegistrationsRequest(convening_id=one.convening_id, own=True, page_size=1)
         mine = await visit.part(visit.events.ListRegistrations, request)
         registration, away = (next(iter(mine.registrations), None), False) if mine else (None, True)
-    own, named = await asyncio.gather(_organizes(visit, one), _organizers(visit, [one.organizer_id]))
+    own, named = await asyncio.gather(acts_for(visit, one.organizer_id), _organizers(visit, [one.organizer_id]))
     return visit.page(
         "convenings/one.html",
         form=form,
@@ -217,7 +168,7 @@ async def _convening_page(visit: Visit, form: Form) -> Response:
     )
 
 
-async def _convening(visit: Visit) -> m.Convening:
+async def convening_of(visit: Visit) -> m.Convening:
     request = m.GetConveningRequest(convening_id=visit.argument("convening_id"))
     return await visit.call(visit.events.GetConvening, request)
 
@@ -281,7 +232,7 @@ async def create(visit: Visit) -> Response:
 async def change(visit: Visit) -> Response:
     """Changes one that is a draft or published."""
     visit.signed_in()
-    one = await _convening(visit)
+    one = await convening_of(visit)
     form = visit.form()
     form.fill("convening", one, one.time_zone)
     if form.sent:
@@ -336,7 +287,7 @@ def _form_page(visit: Visit, form: Form, convening: m.Convening | None = None, a
 async def cancel(visit: Visit) -> Response:
     """Cancels one, with the reason that those who registered read."""
     visit.signed_in()
-    form, one = visit.form(), await _convening(visit)
+    form, one = visit.form(), await convening_of(visit)
     if form.sent:
         try:
             request = form.message(m.CancelConveningRequest, convening_id=one.convening_id)
@@ -346,71 +297,6 @@ async def cancel(visit: Visit) -> Response:
         else:
             return visit.to(f"/convenings/{one.convening_id}", "notice.convening.cancelled")
     return visit.page("convenings/cancel.html", form=form, convening=one)
-
-
-# -- registrations -------------------------------------------------------------------------------------------------
-async def registrations(visit: Visit) -> Response:
-    """Who registered for a convening, in order, for its organizer and for coordinators."""
-    return await _registrations_page(visit, visit.form())
-
-
-async def _registrations_page(visit: Visit, form: Form) -> Response:
-    visit.signed_in()
-    visit.path = f"/convenings/{visit.argument('convening_id')}/registrations"
-    one = await _convening(visit)
-    own = await _organizes(visit, one)
-    if not own and not visit.may("coordinator"):
-        raise Refused(404)  # to others the service lists their own, which are on /registrations
-    request = r.ListRegistrationsRequest(
-        convening_id=one.convening_id,
-        state=_chosen(r.Registration.State, visit.query("state")),
-        page_token=visit.query("page_token"),
-        page_size=20,
-    )
-    found = await visit.call(visit.events.ListRegistrations, request)
-    named = await _people(visit, [each.participant_id for each in found.registrations])
-    states = visit.language.words(r.Registration.State)
-    return visit.page(
-        "convenings/registrations.html", form=form, convening=one, found=found, named=named, states=states, own=own
-    )
-
-
-async def decide(verb: str, notice: str, visit: Visit) -> Response:
-    """The organizer's answer to a registration: a seat or the waiting list, or no."""
-    form = visit.form()
-    try:
-        kind = getattr(r, f"{verb}RegistrationRequest")
-        request = form.message(kind, registration_id=visit.argument("registration_id"))
-        await visit.call(getattr(visit.events, f"{verb}Registration"), request)
-    except Refused as refused:
-        form.refuse(refused)
-        return await _registrations_page(visit, form)
-    return visit.to(f"/convenings/{visit.argument('convening_id')}/registrations", notice)
-
-
-async def my_registrations(visit: Visit) -> Response:
-    """The visitor's registrations, newest first."""
-    visit.signed_in()
-    request = r.ListRegistrationsRequest(own=True, page_token=visit.query("page_token"), page_size=20)
-    found = await visit.call(visit.events.ListRegistrations, request)
-    convenings = await _convenings_of(visit, found.registrations)
-    nearest = _nearest(convenings.values())
-    return visit.page("convenings/mine.html", found=found, convenings=convenings, nearest=nearest)
-
-
-async def _convenings_of(visit: Visit, items: Iterable[r.Registration]) -> dict[str, m.Convening]:
-    """By id, those that the visitor may still see."""
-
-    async def one(convening_id: str) -> m.Convening | None:
-        try:
-            return await visit.call(visit.events.GetConvening, m.GetConveningRequest(convening_id=convening_id))
-        except Refused as refused:
-            if refused.status == 404:
-                return None
-            raise
-
-    found = await asyncio.gather(*(one(each) for each in dict.fromkeys(item.convening_id for item in items)))
-    return {each.convening_id: each for each in found if each}
 
 
 # -- calendars -----------------------------------------------------------------------------------------------------
@@ -454,15 +340,6 @@ PAGES: list[tuple[str, Page, str]] = [
     ("/convenings/{convening_id}/register", register, "POST"),
     ("/convenings/{convening_id}/accept", _of(move, "Accept", "notice.registration.accepted"), "POST"),
     ("/convenings/{convening_id}/withdraw", _of(move, "Withdraw", "notice.registration.withdrawn"), "POST"),
-    ("/convenings/{convening_id}/registrations", registrations, "GET"),
-    *(
-        (f"/convenings/{{convening_id}}/registrations/{{registration_id}}/{verb.lower()}", decision, "POST")
-        for verb, decision in (
-            ("Approve", _of(decide, "Approve", "notice.registration.approved")),
-            ("Decline", _of(decide, "Decline", "notice.registration.declined")),
-        )
-    ),
-    ("/registrations", my_registrations, "GET"),
     ("/calendar-feeds", calendar_feeds, "GET POST"),
     ("/calendar-feeds/{calendar_feed_id}/revoke", revoke_feed, "POST"),
 ]

@@ -10,8 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.responses import Response
 
 from chassis import pb
-from services.portal.acting import names
 from services.portal.forms import Form
+from services.portal.names import organizations_named
 from services.portal.refusals import Refused
 from services.portal.visit import Visit
 from wasl.members.v1 import affiliations_pb2 as a
@@ -140,7 +140,7 @@ async def _sides(visit: Visit, found: Iterable[a.Affiliation]) -> tuple[dict[str
     """People, and names of organizations, by id."""
     asked = {one.person_id: m.GetPersonRequest(person_id=one.person_id) for one in found}
     people = await visit.each(visit.members.GetPerson, asked)
-    return people, await names(visit, [one.organization_id for one in found])
+    return people, await organizations_named(visit, [one.organization_id for one in found])
 
 
 async def affiliation(visit: Visit) -> Response:

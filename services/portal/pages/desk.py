@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from chassis import pb
 from services.portal.acting import Acting, acting
-from services.portal.pages.needs import participants
+from services.portal.names import participants_named
 from services.portal.refusals import Refused
 from services.portal.visit import Visit
 from wasl.events.v1 import convenings_pb2 as c
@@ -107,7 +107,7 @@ async def _matches(visit: Visit, mine: Acting) -> Matches:
         to_answer=[one for one in found if one.state == states.PROPOSED and answers(one)],
         on_the_way=[one for one in found if one.state in (states.ACCEPTED, states.IN_DELIVERY)],
         to_confirm=[one for one in found if one.state == states.DELIVERED and one.need_participant_id in mine.ids],
-        named=await participants(visit, ids),
+        named=await participants_named(visit, ids),
     )
 
 

@@ -5,7 +5,8 @@ from typing import Any
 from google.protobuf.field_mask_pb2 import FieldMask
 from starlette.responses import Response
 
-from services.portal.acting import Acting, acting, names
+from services.portal.acting import Acting, acting
+from services.portal.names import organizations_named
 from services.portal.refusals import Refused
 from services.portal.visit import Visit
 from wasl.events.v1 import convenings_pb2 as c
@@ -127,7 +128,7 @@ async def person(visit: Visit) -> Response:
         convenings=convenings,
         records=records,
         affiliations=affiliations,
-        named=await visit.unless_away(names(visit, asked)) or {},
+        named=await visit.unless_away(organizations_named(visit, asked)) or {},
         acts=visit.may("coordinator") or (known is not None and known.person_id == found.person_id),
     )
 
@@ -163,7 +164,7 @@ async def profile(visit: Visit) -> Response:
     found = await visit.unless_away(_person(visit, mine.person_id)) if mine.person_id else None
     affiliations = await _own_affiliations(visit, mine)
     asked = [one.organization_id for one in _affiliations(affiliations)]
-    named = await visit.unless_away(names(visit, asked)) or {}
+    named = await visit.unless_away(organizations_named(visit, asked)) or {}
     return visit.page("directory/profile.html", mine=mine, person=found, affiliations=affiliations, named=named)
 
 

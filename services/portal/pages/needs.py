@@ -13,13 +13,12 @@ from starlette.responses import Response
 
 from services.portal.acting import acting
 from services.portal.forms import Form
+from services.portal.names import participants_named
 from services.portal.refusals import Refused
 from services.portal.visit import Visit
 from wasl.matching.v1 import matches_pb2 as matches_pb
-from wasl.matching.v1 import matching_pb2 as participants_pb
 from wasl.matching.v1 import postings_pb2 as p
 from wasl.matching.v1 import suggestions_pb2 as s
-from wasl.type.v1.localized_text_pb2 import LocalizedText
 
 EDITED = ("title", "description", "lines", "expire_time")
 LINES = 3  # that a form shows, at least
@@ -68,7 +67,7 @@ async def postings(side: _Side, visit: Visit) -> Response:
     )
     found = await visit.call(side.rpc(visit, "List", "s"), request)
     items = getattr(found, f"{side.noun}s")
-    named = await participants(visit, [one.participant_id for one in items])
+    named = await participants_named(visit, [one.participant_id for one in items])
     return visit.page("needs/list.html", side=side, items=items, found=found, named=named)
 
 
@@ -90,7 +89,7 @@ async def _page(side: _Side, visit: Visit, one: Any, form: Form) -> Response:
         named_side: Any = {f"{side.noun}_id": side.id_of(one)}
         listed = matches_pb.ListMatchesRequest(page_size=50, participant_id=one.participant_id, **named_side)
         matches = await visit.part(visit.matching.ListMatches, listed)
-    named = await participants(
+    named = await participants_named(
         visit,
         [
             one.participant_id,
@@ -102,17 +101,9 @@ async def _page(side: _Side, visit: Visit, one: Any, form: Form) -> Response:
     return visit.page("needs/one.html", side=side, posting=one, form=form, **context)
 
 
-async def _posting(side: _Side, visit: Visit, posting_id: str = "") -> Any:
-    """`posting_id`: that of the address, unless it is given."""
-    named = {f"{side.noun}_id": posting_id or visit.argument("posting_id")}
+async def _posting(side: _Side, visit: Visit) -> Any:
+    named = {f"{side.noun}_id": visit.argument("posting_id")}
     return await visit.call(side.rpc(visit, "Get"), side.message("Get", **named))
-
-
-async def participants(visit: Visit, participant_ids: list[str]) -> dict[str, LocalizedText]:
-    """Names by id, of those that are there. Raises as `visit.call`."""
-    asked = {one: participants_pb.GetParticipantRequest(participant_id=one) for one in participant_ids if one}
-    found = await visit.each(visit.matching.GetParticipant, asked)
-    return {key: one.display_name for key, one in found.items()}
 
 
 # -- writing -------------------------------------------------------------------------------------------------------
@@ -187,17 +178,14 @@ async def close(side: _Side, visit: Visit) -> Response:
 
 
 # -- matches -------------------------------------------------------------------------------------------------------
-async def propose(visit: Visit) -> Response:
+async def propose(side: _Side, visit: Visit) -> Response:
     """Proposes a match of what a suggestion names."""
     form = visit.form()
-    if not form.sent:  # the form stands beside each suggestion
-        return visit.to("/desk")
     try:
         made = await visit.call(visit.matching.CreateMatch, form.message(matches_pb.CreateMatchRequest))
     except Refused as refused:
         form.refuse(refused)
-        side = OFFER if form.value("side") == OFFER.noun else NEED
-        return await _page(side, visit, await _posting(side, visit, form.value(f"match.{side.noun}_id")), form)
+        return await _page(side, visit, await _posting(side, visit), form)
     return visit.to(f"/matches/{made.match_id}", "notice.proposed")
 
 
@@ -211,7 +199,7 @@ async def match(visit: Visit) -> Response:
 async def _match_page(visit: Visit, found: matches_pb.Match, form: Any = None) -> Response:
     visit.path = f"/matches/{found.match_id}"  # also of a button that was refused: the language switch leads here
     known = (await acting(visit)).ids
-    named = await participants(visit, [found.need_participant_id, found.offer_participant_id])
+    named = await participants_named(visit, [found.need_participant_id, found.offer_participant_id])
     need = await visit.part(visit.matching.GetNeed, p.GetNeedRequest(need_id=found.need_id))
     offer = await visit.part(visit.matching.GetOffer, p.GetOfferRequest(offer_id=found.offer_id))
     needs, offers = found.need_participant_id in known, found.offer_participant_id in known
@@ -256,7 +244,7 @@ async def matches(visit: Visit) -> Response:
     found = {one.match_id: one for answer in listed if answer for one in answer.matches}
     items = sorted(found.values(), key=lambda one: one.match_id, reverse=True)
     ids = [one for each in items for one in (each.need_participant_id, each.offer_participant_id)]
-    return visit.page("needs/matches.html", items=items, named=await participants(visit, ids), mine=mine)
+    return visit.page("needs/matches.html", items=items, named=await participants_named(visit, ids), mine=mine)
 
 
 Page = Callable[[Visit], Awaitable[Response]]
@@ -272,10 +260,10 @@ PAGES: list[tuple[str, Page, str]] = [
             ("/{posting_id}/change", change, "GET POST"),
             ("/{posting_id}/publish", publish, "POST"),
             ("/{posting_id}/close", close, "POST"),
+            ("/{posting_id}/propose", propose, "POST"),
         )
     ),
     ("/matches", matches, "GET"),
-    ("/matches/new", propose, "POST"),
     ("/matches/{match_id}", match, "GET"),
     *(
         (f"/matches/{{match_id}}/{verb.lower()}", _of(move, verb, notice), "POST")

@@ -12,7 +12,7 @@ from starlette.responses import Response
 import vocabularies
 from chassis import pb
 from services.portal import files
-from services.portal.acting import acting
+from services.portal.acting import acting, acts_for
 from services.portal.forms import Form
 from services.portal.language import TONGUES, Language
 from services.portal.refusals import Refused
@@ -166,7 +166,7 @@ async def _record(visit: Visit) -> r.Record:
 
 async def _page(visit: Visit, found: r.Record, form: Form) -> Response:
     visit.path = f"/records/{found.record_id}"  # also when a button of it was refused
-    own = await _is_own(visit, found)
+    own = await acts_for(visit, found.publisher_id)
     versions = await visit.part(visit.resources.ListRecords, r.ListRecordsRequest(concept_id=found.concept_id))
     publisher = await _publisher(visit, found.publisher_id)
     return visit.page(
@@ -184,18 +184,6 @@ async def _page(visit: Visit, found: r.Record, form: Form) -> Response:
         public=found.state in (r.Record.PUBLISHED, r.Record.SUPERSEDED),
         tongues=_tongues(visit.language, found.language_codes),
     )
-
-
-async def _is_own(visit: Visit, found: r.Record) -> bool:
-    """Does the visitor act for its publisher? The page comes without what depends on that while members is away."""
-    if visit.session is None:
-        return False
-    try:
-        return found.publisher_id in (await acting(visit)).ids
-    except Refused as refused:
-        if not refused.passing:
-            raise
-        return False
 
 
 async def _publisher(visit: Visit, member_id: str) -> m.Organization | m.Person | None:

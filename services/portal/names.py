@@ -1,0 +1,37 @@
+"""Names by id, of those that are there and that the visitor may know. All raise as `Visit.call`."""
+
+from collections.abc import Iterable
+
+from services.portal.visit import Visit
+from wasl.matching.v1 import matching_pb2 as participants_pb
+from wasl.members.v1 import members_pb2 as m
+from wasl.type.v1.localized_text_pb2 import LocalizedText
+
+
+async def organizations_named(visit: Visit, ids: Iterable[str]) -> dict[str, LocalizedText]:
+    asked = {one: m.GetOrganizationRequest(organization_id=one) for one in ids if one}
+    found = await visit.each(visit.members.GetOrganization, asked)
+    return {key: one.profile.display_name for key, one in found.items()}
+
+
+async def people_named(visit: Visit, ids: Iterable[str]) -> dict[str, LocalizedText]:
+    """Members see people."""
+    if not visit.may("member", "coordinator"):
+        return {}
+    asked = {one: m.GetPersonRequest(person_id=one) for one in ids if one}
+    found = await visit.each(visit.members.GetPerson, asked)
+    return {key: one.profile.display_name for key, one in found.items()}
+
+
+async def members_named(visit: Visit, ids: Iterable[str]) -> dict[str, LocalizedText]:
+    """Organizations and people."""
+    wanted = set(ids)
+    named = await organizations_named(visit, wanted)
+    return named | await people_named(visit, wanted - named.keys())
+
+
+async def participants_named(visit: Visit, ids: Iterable[str]) -> dict[str, LocalizedText]:
+    """The same as matching knows them, for who may see its pages."""
+    asked = {one: participants_pb.GetParticipantRequest(participant_id=one) for one in ids if one}
+    found = await visit.each(visit.matching.GetParticipant, asked)
+    return {key: one.display_name for key, one in found.items()}
