@@ -1,8 +1,9 @@
 """The operator's tool for parked messages: look, replay, or drop. Run `python -m chassis.parked --help`.
 
 Traps guarded here: a tool that acks and then publishes loses the message when it is interrupted in between (so: publish
-to the home queue with confirm, then ack); whatever is not chosen goes back when the connection closes, uncounted
-(chassis/topology.py: parking has no delivery limit).
+to the home queue with confirm, then ack); a quorum queue's client in the broker keeps acks beyond 32 back until earlier
+ones are applied, and drops them when the connection closes (so: each ack is waited for); whatever is not chosen goes
+back when the connection closes, uncounted (chassis/topology.py: parking has no delivery limit).
 """
 
 import argparse
@@ -108,10 +109,16 @@ def replay(publisher: Publisher, one: Parked) -> bool:
     return publisher.publish([out]) == {0}
 
 
+def ack(one: Parked) -> None:
+    """Returns when the broker has applied it: the queue answers in turn, and a get is answered at once."""
+    one.message.channel.basic_ack(one.message.delivery_tag)
+    one.message.channel.basic_get(topology.parking_name(one.consumer))
+
+
 def show(one: Parked) -> None:
     body = one.message.body
     body = body if isinstance(body, str) else body.decode(errors="replace")
-    with contextlib.suppress(ValueError):  # which may be why it is here
+    with contextlib.suppress(ValueError, RecursionError):  # which may be why it is here
         body = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     fields = (one.id, one.consumer, one.event_type, one.attempts, one.since, one.reason)
     print(*(f"{name}: {value}" for name, value in zip(text("head"), fields, strict=True)), sep="\n")
@@ -145,12 +152,12 @@ def run(command: str, ids: list[str], every: bool, consumers: list[str], uri: st
                 print(text("homeless").format(one.id), file=sys.stderr)
                 failed = 1
             else:
-                one.message.channel.basic_ack(one.message.delivery_tag)
+                ack(one)
                 print(text(command).format(one.id))
         return failed
     finally:
         publisher.close()
-        connection.release()  # politely: the acks must arrive
+        connection.release()
 
 
 def main() -> int:
@@ -167,6 +174,9 @@ def main() -> int:
     uri = settings.load(settings.Settings, "operator").amqp_uri
     try:
         return run(asked.command, asked.ids, asked.all, asked.consumers.split(","), uri)
+    except BrokenPipeError:  # `… | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except FAILURES as error:
         print(text("away").format(type(error).__name__), file=sys.stderr)
         return 1

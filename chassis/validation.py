@@ -141,10 +141,12 @@ def refused_names(method: MethodDescriptor) -> Callable[[str], Violation | None]
     """For the names that the gateway found in a request ("person.nope,~statement.ar,?person"): the first to be refused.
 
     Envoy's transcoder drops names that are no fields without a word, and names no field when a text is not UTF-8 ("~").
-    It also lets the query ("?") of a write replace what the body says, and passes over a name without a value in that
-    of a read. So the gateway's Lua filter lists the names, and here is who knows the messages.
+    It also lets the query ("?") of a write replace what the body says, and any query what the path says, and passes
+    over a name without a value. So the gateway's Lua filter lists the names, and here is who knows the messages.
     """
-    body = method.GetOptions().Extensions[annotations_pb2.http].body
+    rule = method.GetOptions().Extensions[annotations_pb2.http]
+    body = rule.body
+    of_the_path = set(re.findall(r"{([\w.]+)", getattr(rule, rule.WhichOneof("pattern") or "get")))
     nested = body not in ("", "*")
     message = method.input_type.fields_by_name[body].message_type if nested else method.input_type
     of_the_body = {body, method.input_type.fields_by_name[body].camelcase_name} if nested else set()
@@ -154,12 +156,13 @@ def refused_names(method: MethodDescriptor) -> Callable[[str], Violation | None]
         for name in filter(None, listed.split(",")):
             if name.startswith("?"):
                 asked = name[1:].split(".")
-                if body == "*" or asked[0] in of_the_body or not _has(method.input_type, asked):
+                known = _path_of(method.input_type, asked)
+                if body == "*" or asked[0] in of_the_body or not known or known in of_the_path:
                     return Violation(name[1:], "UNKNOWN_FIELD", *UNKNOWN)
                 continue
             path = name.removeprefix("~")
             shown = f"{body}.{path}" if nested else path
-            if not _has(message, path.split(".")):
+            if not _path_of(message, path.split(".")):
                 return Violation(shown, "UNKNOWN_FIELD", *UNKNOWN)
             if path != name:
                 return Violation(shown, "UNDECODABLE", *UNDECODABLE)
@@ -168,14 +171,17 @@ def refused_names(method: MethodDescriptor) -> Callable[[str], Violation | None]
     return first
 
 
-def _has(message: Descriptor | None, path: list[str]) -> bool:
+def _path_of(message: Descriptor | None, path: list[str]) -> str:
+    """The same path in the contract's spelling; "" when there is no such field."""
+    found = []
     for key in path:
         if message is None:
-            return False
+            return ""
         if message.full_name.startswith("google.protobuf."):
-            return True
+            break
         field = message.fields_by_name.get(key) or message.fields_by_camelcase_name.get(key)
         if field is None:
-            return False
+            return ""
+        found.append(field.name)
         message = field.message_type
-    return True
+    return ".".join(found)

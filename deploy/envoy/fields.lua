@@ -31,8 +31,9 @@ local function is_utf8(text)
 end
 
 -- The names; "!", which is no name, when there are more than fit; nil when the text is no JSON. `is_clean`: is all UTF-8?
+-- And those of them that hold a list, which the transcoder does not tell when it refuses one.
 local function names_in(text, is_clean)
-  local names, seen, size = {}, {}, 0
+  local names, seen, size, lists = {}, {}, 0, {}
   local depth, is_object, path = 0, {}, {}  -- the open brackets, and the name under which each stands
   local at, last = 1, nil                   -- last: the string that may turn out to be a name
   local is_value = false                    -- of an object's member: is the next string one?
@@ -86,6 +87,9 @@ local function names_in(text, is_clean)
       if depth > MOST_LEVELS then
         return "!"
       end
+      if mark == "[" and path[depth - 1] and path[depth - 1] ~= "[]" then
+        lists[#lists + 1] = name_of(path, depth - 1)
+      end
       is_object[depth], is_value = mark == "{", false
       path[depth] = mark == "[" and "[]" or ""
     elseif mark == "," then
@@ -101,11 +105,12 @@ local function names_in(text, is_clean)
       end
     end
   end
-  return table.concat(names, ",")
+  return table.concat(names, ","), table.concat(lists, ",")
 end
 
 -- The names in the query of a write, as "?name": the transcoder would let them replace what the body says, and a
--- password in an address is in logs and histories. Of a read those without a value, which it would pass over.
+-- password in an address is in logs and histories. Of a read those without a value, which it would pass over, and those
+-- of ids, which would replace what the path says.
 local function asked_in(headers)
   local query = (headers:get(":path") or ""):match("%?([^#]*)")
   local is_read = headers:get(":method") == "GET"
@@ -114,8 +119,9 @@ local function asked_in(headers)
     return "!"
   end
   for pair in (query or ""):gmatch("[^&]+") do
-    if not (is_read and pair:find("=", 1, true)) then
-      local name = pair:match("^[^=]*"):gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
+    local name = pair:match("^[^=]*")
+    if not is_read or name == pair or name:find("[iI]d$") then
+      name = name:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
       names[#names + 1] = "?" .. name:gsub("[^%w_.]", function(byte) return string.format("%%%02X", byte:byte()) end)
     end
   end
@@ -136,11 +142,18 @@ function envoy_on_request(handle)
     return  -- no object: the transcoder refuses it by itself, or it is a field of a plain type
   end
   local is_clean = is_utf8(text)
-  local names = names_in(text, is_clean)
+  local names, lists = names_in(text, is_clean)
   if names then
+    handle:streamInfo():dynamicMetadata():set("wasl", "lists", lists)
     if not is_clean then
-      body:setBytes((text:gsub("[\128-\255]", "?")))  -- as long as before
+      text = text:gsub("[\128-\255]", "?")
     end
+    -- The transcoder compares an id with that of the address under this name only.
+    text = text:gsub('"(%l%a*)Id"(%s*:)', function(noun, colon)
+      return '"' .. noun:gsub("%u", function(letter) return "_" .. letter:lower() end) .. '_id"' .. colon
+    end)
+    body:setBytes(text)
+    handle:headers():replace("content-length", tostring(#text))
     names = asked == "" and names or names .. "," .. asked
     handle:headers():replace("x-wasl-fields", names)  -- a handle from before body() would be dead by now
   else

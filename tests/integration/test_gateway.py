@@ -130,7 +130,11 @@ INVALID = {
     "no time": ('{"createTime":"yesterday"}', "create_time", "NOT_A_TIME", "not a time", "ليس وقتا"),
     "no such enum value": ('{"person":{"occupation":"KING"}}', "person.occupation", *NO_VALUE),
     "a text for a message": ('{"person":{"displayName":"x"}}', "person.display_name", *NO_VALUE),
-    "a list for one (its parent is named)": ('{"person":{"placeCode":["SY07"]}}', "person", *NO_VALUE),
+    "a list for one": ('{"person":{"placeCode":["SY07"]}}', "person.placeCode", "INVALID_VALUE", "a list", "قائمة"),
+    "a list among others (their parent is named)": (
+        '{"person":{"placeCode":["SY07"],"occupation":["TEACHER"]}}', "person", "INVALID_VALUE", "a list", "قائمة"
+    ),
+    "an object for one": ('{"person":{"placeCode":{}}}', "person.place_code", "INVALID_VALUE", "no object", "كائنا"),
     "both of a oneof": ('{"person":{},"organization":{}}', "organization", "ONE_OF", "excludes another", "لا يجتمع"),
     "a rule of the contract": (
         '{"person":{"displayName":{"ar":"ا"},"ofAge":true,"placeCode":"SY99"}}',
@@ -163,7 +167,7 @@ def test_a_wrong_field_is_named(client: httpx.Client, case: str) -> None:
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_what_is_no_json_is_refused(client: httpx.Client, case: str) -> None:
-    for language, text in ((ENGLISH, "not valid JSON"), (ARABIC, "JSON صحيحة")):
+    for language, text in ((ENGLISH, "not a valid JSON object"), (ARABIC, "كائن JSON")):
         reply = client.post("/v1/applications", content=BROKEN[case], headers=language)
         check_refusal(reply, 400, 3, "INVALID_ARGUMENT", text, "", "MALFORMED_JSON", text)
 
@@ -202,10 +206,41 @@ def test_a_wrong_query_parameter_is_named(client: httpx.Client, query: str, fiel
     check_refusal(reply, 400, 3, "INVALID_ARGUMENT", "راجع الحقول", field, reason, why)
 
 
-def test_a_body_that_contradicts_its_address_is_refused(client: httpx.Client) -> None:
-    reply = client.patch(f"/v1/people/{NO_ID}", json={"person_id": str(uuid.uuid4())}, headers=ARABIC)
+@pytest.mark.parametrize("name", ["person_id", "personId"])
+def test_a_body_that_contradicts_its_address_is_refused(client: httpx.Client, name: str) -> None:
+    reply = client.patch(f"/v1/people/{NO_ID}", json={name: str(uuid.uuid4())}, headers=ARABIC)
     violation = ("person_id", "DIFFERS_FROM_ADDRESS", "العنوان")
     check_refusal(reply, 400, 3, "INVALID_ARGUMENT", "راجع الحقول", *violation)
+    same = client.patch(f"/v1/people/{NO_ID}", json={name: NO_ID}, headers=ARABIC)
+    assert "DIFFERS_FROM_ADDRESS" not in same.text
+
+
+@pytest.mark.parametrize("name", ["organization_id", "organizationId"])
+def test_a_query_that_contradicts_its_address_is_refused(client: httpx.Client, name: str) -> None:
+    reply = client.get(f"/v1/organizations/{NO_ID}?{name}={uuid.uuid4()}", headers=ARABIC)
+    check_refusal(reply, 400, 3, "INVALID_ARGUMENT", "راجع الحقول", name, "UNKNOWN_FIELD", "ليس حقلا")
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "reason"),
+    [
+        ({"quantity": "abc"}, "need.lines[0].quantity", "NOT_AN_INTEGER"),
+        ({"quantity": 1.5}, "need.lines[0].quantity", "NOT_AN_INTEGER"),
+        ({"quantity": {}}, "need.lines[0].quantity", "INVALID_VALUE"),
+        ({"startTime": "tomorrow"}, "need.lines[0].start_time", "NOT_A_TIME"),
+        ({"note": 5}, "need.lines[0].note", "INVALID_VALUE"),
+        (1, "need.lines[0]", "INVALID_VALUE"),
+    ],
+)
+def test_a_wrong_value_in_a_list_is_named(client: httpx.Client, line: Any, field: str, reason: str) -> None:
+    reply = client.post("/v1/needs", json={"title": {"en": "Kits"}, "lines": [line]}, headers=ARABIC)
+    check_refusal(reply, 400, 3, "INVALID_ARGUMENT", "راجع الحقول", field, reason, "ليس")
+
+
+def test_a_wrong_value_of_the_body_itself_is_named(client: httpx.Client) -> None:
+    for value, reason in (({"a": 1}, "INVALID_VALUE"), (["a"], "INVALID_VALUE"), (5, "NOT_A_TEXT")):
+        reply = client.post("/v1/sessions:signIn", json={"email": value, "password": "x"}, headers=ENGLISH)
+        check_refusal(reply, 400, 3, "INVALID_ARGUMENT", "see the named", "email", reason, "")
 
 
 def test_a_body_over_the_limit_is_refused(client: httpx.Client) -> None:
@@ -281,7 +316,7 @@ def test_only_a_good_token_is_accepted(stack: Stack) -> None:
         check_refusal(client.get(address, headers=ARABIC), 401, 16, "UNAUTHENTICATED", "سجّل الدخول")
         reply = client.get(f"{address}?access_token={stack.session['accessToken']}", headers=ENGLISH)
         assert reply.status_code in (400, 401), "a token in an address is in logs and histories"
-    good = {"authorization": f"Bearer {sign(key, roles=['coordinator'])}"}
+    good = {"authorization": f"bearer {sign(key, roles=['coordinator'])}"}  # RFC 9110, 11.1: its case does not matter
     assert client.get("/v1/participants", headers=good).status_code == 200
     assert client.get("/v1/organizations", headers=good).status_code == 200
 

@@ -284,6 +284,21 @@ def test_undecodable_is_parked_at_once_and_can_be_shown_and_dropped(calm: Trap) 
     assert calm.parked("list").stdout == "Nothing is parked.\n"
 
 
+def test_a_hundred_are_dropped_at_once(calm: Trap) -> None:
+    for n in range(100):
+        calm.send(f"many-{n}", body=b"garbage")
+    wait_until(lambda: calm.depth("trap.parking") == 100, 20, "parked messages")
+    assert calm.parked("drop", "--all").stdout.count("dropped many-") == 100
+    assert calm.parked("list").stdout == "Nothing is parked.\n"
+
+
+def test_what_is_nested_too_deep_to_be_read_is_shown_as_it_is(calm: Trap) -> None:
+    calm.send("deep", body=b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+    wait_until(lambda: calm.depth("trap.parking") == 1, 20, "parked message")
+    assert '{"data":[[[' in calm.parked("show", "deep").stdout
+    assert calm.parked("drop", "deep").returncode == 0
+
+
 def test_permanent_is_parked_at_once_and_others_go_on(calm: Trap) -> None:
     for n in range(5):
         calm.send(f"p{n}", fail="never" if n == 2 else "")
