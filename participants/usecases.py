@@ -1,5 +1,7 @@
 """What a service does with the participants: keep them, show them, and ask whom a caller acts for."""
 
+from typing import Any
+
 from chassis import events, pb
 from chassis.call import Caller
 from chassis.paging import Page
@@ -19,7 +21,7 @@ async def show_participant(tx: Tx, *, member: events_pb2.Member, version: int) -
         tx,
         Participant(
             participant_id=member.member_id,
-            kind=ParticipantKind(events_pb2.MemberKind.Name(member.kind)),
+            kind=ParticipantKind(_name_of(events_pb2.MemberKind, member.kind)),
             display_name=LocalizedText(ar=member.display_name.ar, en=member.display_name.en),
             account_id=member.account_id,
             place_code=member.place_code,
@@ -31,20 +33,27 @@ async def show_participant(tx: Tx, *, member: events_pb2.Member, version: int) -
 
 
 async def show_affiliation(tx: Tx, *, affiliation: events_pb2.AffiliationSummary, version: int) -> None:
-    """Keep the newest public state of an affiliation."""
+    """Keep the newest public state of an affiliation. Raises events.Invalid for what is none."""
     store.show_affiliation(
         tx,
         Affiliation(
             affiliation_id=affiliation.affiliation_id,
             organization_id=affiliation.organization_id,
             account_id=affiliation.account_id,
-            role=affiliations_pb2.Affiliation.Role.Name(affiliation.role),
-            state=affiliations_pb2.Affiliation.State.Name(affiliation.state),
+            role=_name_of(affiliations_pb2.Affiliation.Role, affiliation.role),
+            state=_name_of(affiliations_pb2.Affiliation.State, affiliation.state),
             start_time=pb.moment(affiliation.start_time) if affiliation.HasField("start_time") else None,
             end_time=pb.moment(affiliation.end_time) if affiliation.HasField("end_time") else None,
             version=version,
         ),
     )
+
+
+def _name_of(enum: Any, number: int) -> str:
+    try:
+        return str(enum.Name(number))
+    except ValueError as error:  # a number that this process does not know: no retry helps
+        raise events.Invalid(str(error)) from error
 
 
 async def get_participant(tx: Tx, *, participant_id: str) -> Participant:

@@ -301,6 +301,14 @@ async def test_a_log_is_read_from_anywhere_in_its_order(members: Members, coordi
     }
 
 
+@pytest.mark.parametrize("kind", [0, 99])
+async def test_a_member_of_no_kind_that_is_known_is_no_event(matching: Service, kind: int) -> None:
+    member = of(events_pb2.Member, member_id=NO_ID, display_name=SCHOOL["display_name"], join_time={"seconds": 1})
+    member.kind = kind  # type: ignore[assignment]
+    with pytest.raises(events.Invalid):
+        await matching.app.run(usecases.show_participant, member=member, version=1)
+
+
 # -- who acts for whom ---------------------------------------------------------------------------------------------
 async def test_nobody_acts_for_a_member_without_an_account(matching: Service) -> None:
     member = of(
