@@ -41,7 +41,7 @@ ALL = {  # role: the pages that it sees
     "member": (
         *("/desk", "/profile", "/people", "/needs", "/needs/{need}", "/needs/new", "/offers", "/matches"),
         *("/matches/{match}", "/convenings/new", "/registrations", "/calendar-feeds", "/records/new", "/my-records"),
-        *("/apply", "/apply?for=organization"),
+        *("/apply", "/apply?for=organization", "/sessions", "/convenings/organized"),
     ),
     "coordinator": (
         "/queues",
@@ -67,7 +67,7 @@ class Sample:
             ("convening", "", "/v1/convenings"),
             ("record", "", "/v1/records"),
             ("need", "member", f"/v1/needs?state=PUBLISHED&participantId={self._own()}"),
-            ("match", "member", "/v1/matches"),
+            ("match", "member", f"/v1/matches?participantId={self._own()}"),
             ("application", "coordinator", "/v1/applications?state=SUBMITTED"),
         ):
             found = self._get(role, path)
@@ -109,7 +109,7 @@ def guide(sample: Sample) -> None:
             for code in ("ar", "en"):
                 person = Person(browser, URL, code)
                 sample.sign_in(person, role)
-                if path := sample.path(pattern):
+                if (path := sample.path(pattern)) is not None:
                     _shoot(person.go(path), IMAGES / f"{name}.{code}.png", whole=False)
                 person.page.context.close()
 
@@ -123,7 +123,7 @@ def everything(sample: Sample, folder: pathlib.Path) -> None:
                     person = Person(browser, URL, code, size=size)
                     sample.sign_in(person, role)
                     for pattern in patterns:
-                        if path := sample.path(pattern):
+                        if (path := sample.path(pattern)) is not None:
                             name = re.sub(r"\W+", "-", f"{role or 'visitor'}{pattern}").strip("-")
                             _shoot(person.go(path), folder / f"{name}.{code}.{size}.png", whole=True)
                     person.page.context.close()
