@@ -290,6 +290,7 @@ def test_a_forged_or_expired_token_opens_nothing(network: Network, language: str
 
 
 # -- any input -----------------------------------------------------------------------------------------------------
+@pytest.mark.timeout(330)
 @pytest.mark.parametrize(("who", "phases"), [("nobody", "fuzzing"), ("coordinator", "coverage,fuzzing")])
 def test_nothing_that_is_sent_breaks_a_promise_of_the_openapi_document(
     network: Network, who: str, phases: str, tmp_path: pathlib.Path
