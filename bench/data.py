@@ -62,4 +62,4 @@ async def access_tokens(db: Any, config: Config, role: str, account_ids: list[st
     accounts = [
         Account(account_id=one, email="", password_hash="", create_time=now, roles=(role,)) for one in account_ids
     ]
-    return [tokens.access_token(jwk, account, config)[0] for account in accounts]
+    return [tokens.access_token(jwk, account, config, new_id())[0] for account in accounts]

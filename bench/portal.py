@@ -2,12 +2,14 @@
 
 On a stack of `./dev up --sample`, 32 connections, in turn: the home page and GET /v1/statistics, a search of records as
 a page and as GET /v1/records:search, the page of a need and GET /v1/needs/{id}, both signed in. A page makes more
-calls than the one that it is compared with (docs/reference/pages.md), and is rendered anew for each visit. Then a real
-browser, with an empty cache: what comes over the wire for the first page, and for each next one.
+calls than the one that it is compared with (docs/reference/pages.md), and is rendered anew for each visit; but visitors
+of the same moment share a home page. Then a real browser, with an empty cache: what comes over the wire for the first
+page, and for each next one.
 """
 
 import json
 import pathlib
+import re
 import tempfile
 from collections.abc import Callable
 from typing import Any
@@ -56,7 +58,7 @@ def main(*, quick: bool) -> None:
 def _side(
     folder: pathlib.Path, url: str, path: str, seconds: float, headers: dict[str, str]
 ) -> Callable[[], load.Load]:
-    requests = folder / f"{abs(hash(path))}.txt"
+    requests = folder / f"{re.sub(r'[^a-z]+', '-', path)}.txt"
     requests.write_text(f"GET {path}")
     return lambda: load.http(url, requests, seconds, {"Accept-Encoding": "br", **headers})
 

@@ -48,6 +48,14 @@ def text(name: str) -> Any:
     return TEXT[name][LANGUAGE.startswith("ar")]
 
 
+def tell(*lines: str) -> None:
+    try:
+        print(*lines, sep="\n", flush=True)
+    except BrokenPipeError:  # `… | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+
+
 def printable(told: object) -> str:
     """On one line, without what would command the operator's terminal: whoever may publish could have written it."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", str(told))
@@ -121,15 +129,15 @@ def show(one: Parked) -> None:
     with contextlib.suppress(ValueError, RecursionError):  # which may be why it is here
         body = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     fields = (one.id, one.consumer, one.event_type, one.attempts, one.since, one.reason)
-    print(*(f"{name}: {value}" for name, value in zip(text("head"), fields, strict=True)), sep="\n")
-    print(*map(printable, body.splitlines()), sep="\n")
+    tell(*(f"{name}: {value}" for name, value in zip(text("head"), fields, strict=True)))
+    tell(*map(printable, body.splitlines()))
 
 
 def table(rows: list[Parked]) -> None:
     cells = [text("head"), *((o.id, o.consumer, o.event_type, str(o.attempts), o.since, o.reason) for o in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(5)]
     for row in cells:
-        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[5]]))
+        tell("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[5]]))
 
 
 def run(command: str, ids: list[str], every: bool, consumers: list[str], uri: str) -> int:
@@ -139,7 +147,7 @@ def run(command: str, ids: list[str], every: bool, consumers: list[str], uri: st
     try:
         parked = list(waiting(connection, consumers))
         if command == "list":
-            table(parked) if parked else print(text("none"))
+            table(parked) if parked else tell(text("none"))
             return 0
         if unknown := set(ids) - {one.id for one in parked}:
             print(text("unknown").format(", ".join(sorted(unknown))), file=sys.stderr)
@@ -153,7 +161,7 @@ def run(command: str, ids: list[str], every: bool, consumers: list[str], uri: st
                 failed = 1
             else:
                 ack(one)
-                print(text(command).format(one.id))
+                tell(text(command).format(one.id))
         return failed
     finally:
         publisher.close()
@@ -174,9 +182,6 @@ def main() -> int:
     uri = settings.load(settings.Settings, "operator").amqp_uri
     try:
         return run(asked.command, asked.ids, asked.all, asked.consumers.split(","), uri)
-    except BrokenPipeError:  # `… | head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except FAILURES as error:
         print(text("away").format(type(error).__name__), file=sys.stderr)
         return 1

@@ -193,7 +193,7 @@ class Members(Service):
     async def token(self, account: Account, **changed: Any) -> str:
         jwk = await members_store.get_signing_key(self.db, now=datetime.datetime.now(datetime.UTC))
         config = msgspec.structs.replace(self.app.settings, **changed)
-        return tokens.access_token(jwk, account, config)[0]  # type: ignore[arg-type]
+        return tokens.access_token(jwk, account, config, new_uuid())[0]  # type: ignore[arg-type]
 
     async def draft(self, by: Who, **application: Any) -> Any:
         return await self("CreateApplication", by=by, application=application or {"person": PERSON})

@@ -1,8 +1,12 @@
--- The transcoder drops unknown JSON fields without a word. This lists the names that a body holds in x-wasl-fields
--- ("person.display_name.ar,statement"), and the service, which knows the messages, refuses what it does not know.
--- The first text that is not UTF-8 is listed as "~statement.ar" and its bytes replaced, since the transcoder would refuse the
--- whole request without naming a field. Of the values it reads no more, so it needs no JSON parser: strings, brackets,
--- colons, commas. What the transcoder is too lenient with is no JSON here.
+-- What the transcoder does not tell, or lets pass, is made known here:
+-- * it drops unknown JSON fields without a word, so the names that a body holds are listed in x-wasl-fields
+--   ("person.display_name.ar,statement"), and the service, which knows the messages, refuses what it does not know;
+-- * it refuses text that is not UTF-8 without naming a field, so the first is listed as "~statement.ar" and replaced;
+-- * it refuses a list where one value belongs without naming the field, so refusals.lua is told which hold lists;
+-- * it compares an id with that of the address under the contract's spelling only, so a body's "…Id" gets that;
+-- * it lets a query replace what the body or the path says, so its names are listed as "?statement".
+-- Of a body's values it reads no more, so it needs no JSON parser: strings, brackets, colons, commas. What the transcoder
+-- is too lenient with is no JSON here.
 
 local MOST_BYTES, MOST_LEVELS = 4096, 32  -- of all names together; of objects and arrays inside each other
 
@@ -21,6 +25,10 @@ local function name_of(path, depth)
   return (table.concat(path, ".", 1, depth):gsub("%.%[%]", ""))  -- an array adds no name
 end
 
+local function in_snake_case(name)
+  return (name:gsub("%u", function(letter) return "_" .. letter:lower() end))
+end
+
 local function is_utf8(text)
   if text:find("[\128-\255]") then
     for _, sequence in ipairs(SEQUENCES) do
@@ -30,8 +38,8 @@ local function is_utf8(text)
   return not text:find("[\128-\255]")
 end
 
--- The names; "!", which is no name, when there are more than fit; nil when the text is no JSON. `is_clean`: is all UTF-8?
--- And those of them that hold a list, which the transcoder does not tell when it refuses one.
+-- The names; "!", which is no name, when there are more than fit; nil when the text is no JSON. `is_clean`: all is UTF-8.
+-- And those of them that hold a list, in the contract's spelling.
 local function names_in(text, is_clean)
   local names, seen, size, lists = {}, {}, 0, {}
   local depth, is_object, path = 0, {}, {}  -- the open brackets, and the name under which each stands
@@ -77,7 +85,7 @@ local function names_in(text, is_clean)
         seen[name] = true
         size = size + #name + 1
         if size > MOST_BYTES then
-          return "!"
+          return "!", ""
         end
         names[#names + 1] = name
       end
@@ -85,10 +93,11 @@ local function names_in(text, is_clean)
     elseif mark == "{" or mark == "[" then
       depth = depth + 1
       if depth > MOST_LEVELS then
-        return "!"
+        return "!", ""
       end
-      if mark == "[" and path[depth - 1] and path[depth - 1] ~= "[]" then
-        lists[#lists + 1] = name_of(path, depth - 1)
+      local name = depth > 1 and mark == "[" and path[depth - 1] ~= "[]" and name_of(path, depth - 1)
+      if name and not lists[name] then
+        lists[name], lists[#lists + 1] = true, in_snake_case(name)
       end
       is_object[depth], is_value = mark == "{", false
       path[depth] = mark == "[" and "[]" or ""
@@ -108,12 +117,11 @@ local function names_in(text, is_clean)
   return table.concat(names, ","), table.concat(lists, ",")
 end
 
--- The names in the query of a write, as "?name": the transcoder would let them replace what the body says, and a
--- password in an address is in logs and histories. Of a read those without a value, which it would pass over, and those
--- of ids, which would replace what the path says.
+-- Of a write all names in the query: a password in an address is in logs and histories. Of a read those without a
+-- value, which the transcoder would pass over, and those of ids, which may stand in the path, too.
 local function asked_in(headers)
   local query = (headers:get(":path") or ""):match("%?([^#]*)")
-  local is_read = headers:get(":method") == "GET"
+  local is_read = headers:get(":method") == "GET" or headers:get(":method") == "HEAD"
   local names = {}
   if query and #query > MOST_BYTES then
     return "!"
@@ -148,9 +156,8 @@ function envoy_on_request(handle)
     if not is_clean then
       text = text:gsub("[\128-\255]", "?")
     end
-    -- The transcoder compares an id with that of the address under this name only.
-    text = text:gsub('"(%l%a*)Id"(%s*:)', function(noun, colon)
-      return '"' .. noun:gsub("%u", function(letter) return "_" .. letter:lower() end) .. '_id"' .. colon
+    text = text:gsub('"(%l%a*Id)"(%s*:)', function(name, colon)
+      return '"' .. in_snake_case(name) .. '"' .. colon
     end)
     body:setBytes(text)
     handle:headers():replace("content-length", tostring(#text))

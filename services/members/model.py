@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from chassis import errors
 from chassis.call import Caller
+from chassis.ids import time_of
 from chassis.values import LocalizedText
 from participants.model import COORDINATOR
 
@@ -154,13 +155,16 @@ class Session(Struct, frozen=True, kw_only=True):
     session_id: str
     account_id: str
     current: str
-    create_time: datetime
-    refresh_time: datetime
     expire_time: datetime
+    refresh_time: datetime | None = None
     client: str = ""
     used: tuple[str, ...] = ()
     revoked: bool = False
     version: int = 0
+
+    @property
+    def create_time(self) -> datetime:
+        return time_of(self.session_id)
 
     def refresh(self, digest: str, following: str, *, at: datetime, life: timedelta) -> "Session":
         """The next link of the chain. An exchanged token that comes back was stolen, here or there: the chain ends."""

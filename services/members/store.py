@@ -48,8 +48,6 @@ async def migrate(db: Any) -> None:
     await db.sessions.create_index("current", unique=True)
     await db.sessions.create_index("used")
     await db.sessions.create_index([("account_id", 1), ("_id", 1)])
-    unknown = {"create_time": "$$NOW", "refresh_time": "$$NOW"}  # of sessions from before they were listed
-    await db.sessions.update_many({"create_time": {"$exists": False}}, [{"$set": unknown}])
     await db.sessions.create_index("expire_time", expireAfterSeconds=0)
     await db.applications.create_index([("account_id", 1), ("_id", -1)])
     await db.applications.create_index([("state", 1), ("_id", -1)])

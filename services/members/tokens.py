@@ -60,7 +60,7 @@ def public(jwk: dict[str, Any]) -> dict[str, str]:
     return {name: jwk[name] for name in ("kty", "crv", "x", "kid", "use", "alg")}
 
 
-def access_token(jwk: dict[str, Any], account: Account, config: Config, session_id: str = "") -> tuple[str, datetime]:
+def access_token(jwk: dict[str, Any], account: Account, config: Config, session_id: str) -> tuple[str, datetime]:
     """A signed JWT for `config.access_token_seconds`, and when it ends: in whole seconds (RFC 7519, NumericDate)."""
     now = int(time.time())
     ends = now + config.access_token_seconds

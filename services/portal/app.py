@@ -56,7 +56,6 @@ class Portal:
         self.services = Services(config)
         self.assets = Assets()
         self.languages = language.load({"asset": self.assets.url})
-        self.reference = reference.load()
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -119,7 +118,6 @@ class Portal:
         """The page for what cannot be shown."""
         visit = self._stranger(request)
         if isinstance(error, SignInNeeded):
-            visit.session = None
             return visit.finish(await account.ask_to_sign_in(visit))
         if isinstance(error, HTTPException):
             status, text = error.status_code, ""
@@ -197,7 +195,7 @@ async def _ready() -> dict[str, str]:
 def application(config: Config) -> Starlette:
     """The portal as an ASGI application."""
     portal = Portal(config)
-    made = Starlette(
+    return Starlette(
         routes=[
             *http.probe_routes(_ready),
             Route("/", portal.root),
@@ -214,8 +212,6 @@ def application(config: Config) -> Starlette:
         },
         lifespan=portal.lifespan,
     )
-    made.state.portal = portal
-    return made
 
 
 async def _serve(config: Config) -> None:

@@ -22,7 +22,7 @@ class Assets:
 
     def _add(self, path: pathlib.Path, contents: bytes) -> None:
         if path.suffix == ".css":
-            contents = re.sub(rb"/\*[^!].*?\*/\n?", b"", contents, flags=re.DOTALL)  # comments but for licences
+            contents = re.sub(rb"/\*(?!!).*?\*/\n?", b"", contents, flags=re.DOTALL)  # comments but for licences
             contents = re.sub(rb'url\("?(?!data:)([^")]+)"?\)', lambda found: self._inside(path, found[1]), contents)
         hashed = path.with_suffix(f".{hashlib.sha256(contents).hexdigest()[:10]}{path.suffix}").as_posix()
         self._paths[path.as_posix()] = hashed

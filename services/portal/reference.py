@@ -1,5 +1,6 @@
 """The reference page's contents, read from gen/openapi.json and gen/asyncapi.json."""
 
+import functools
 import json
 import pathlib
 from collections.abc import Iterator, Mapping
@@ -76,6 +77,7 @@ def document(name: str) -> bytes:
     return (GEN / name).read_bytes()
 
 
+@functools.cache
 def load() -> Reference:
     openapi, asyncapi = json.loads(document("openapi.json")), json.loads(document("asyncapi.json"))
     components = openapi["components"]

@@ -16,25 +16,6 @@ from starlette.responses import Response
 from wasl.members.v1 import members_pb2 as m
 
 ACCESS, REFRESH = "wasl_access", "wasl_refresh"
-# What a browser and its system are called, by what stands in User-Agent: the first that does counts.
-BROWSERS = {
-    "Edg": "Edge",
-    "OPR": "Opera",
-    "Samsung": "Samsung Internet",
-    "Firefox": "Firefox",
-    "FxiOS": "Firefox",
-    "CriOS": "Chrome",
-    "Chrome": "Chrome",
-    "Safari": "Safari",
-}
-SYSTEMS = {
-    "Android": "Android",
-    "iPhone": "iPhone",
-    "iPad": "iPad",
-    "Windows": "Windows",
-    "Macintosh": "macOS",
-    "Linux": "Linux",
-}
 EARLY_SECONDS = 20  # a token that ends so soon is renewed at once
 REMEMBERED_SECONDS = 60  # how long a renewal is remembered for requests that were on their way with the old token
 
@@ -94,16 +75,6 @@ def set_cookie(request: Request, response: Response, name: str, value: str, max_
 def scheme(request: Request) -> str:
     """As the visitor's browser has it, before the gateway."""
     return request.headers.get("x-forwarded-proto", request.url.scheme)
-
-
-def client(request: Request) -> str:
-    """For a list of sessions: "Firefox, Android"; "" for what we do not know."""
-    agent = request.headers.get("user-agent", "")
-
-    def first(names: dict[str, str]) -> str:
-        return next((name for mark, name in names.items() if mark in agent), "")
-
-    return ", ".join(filter(None, (first(BROWSERS), first(SYSTEMS))))
 
 
 class Renewals:

@@ -16,7 +16,7 @@ UNLIMITED = {"WASL_GATEWAY_SIGN_IN_PER_MINUTE": "1000000", "WASL_GATEWAY_WRITES_
 
 def free_port_base() -> int:
     """The first of a range of ports in which none is taken now; two processes that ask at once begin apart."""
-    for base in range(20_000 + os.getpid() % 40 * PORTS, 60_000, PORTS):
+    for base in range(20_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) * 40 * PORTS, 60_000, PORTS):
         with contextlib.ExitStack() as held:
             try:
                 for port in range(base, base + PORTS):

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from chassis.servers import wait_until
 from tests.e2e.conftest import PASSWORD, Network
 
 
@@ -58,10 +59,8 @@ class Visitor:
         )
         application_id = made.url.path.rpartition("/")[2]
         answer = network.coordinator.ok("POST", f"/v1/applications/{application_id}:approve", json={})
-        for _ in range(100):
-            known = network.coordinator.get(f"/v1/participants/{answer['memberId']}")
-            if known.status_code == 200:
-                break
+        path = f"/v1/participants/{answer['memberId']}"
+        wait_until(lambda: network.coordinator.get(path).status_code == 200, 30, "participant")
         return str(answer["memberId"])
 
     def need(self, organization_id: str, **fields: str) -> httpx.Response:

@@ -236,7 +236,6 @@ def things(network: Network, browser: Browser) -> dict[str, str]:
     person = Person(browser, network.stack.url, "en")
     address = joined(network, person, "Everything Society")
     member = network.signed_in(address, PASSWORD)
-    known = {"needs": "need", "offers": "offer", "matches": "match", "convenings": "convening", "records": "record"}
     lines = [{"helpCode": "science-kits", "quantity": 5, "unitCode": "kit"}]
     applications = member.ok("GET", "/v1/applications")["applications"]
     organization_id = applications[0]["memberId"]
@@ -295,8 +294,8 @@ def things(network: Network, browser: Browser) -> dict[str, str]:
     draft = {"organization": {"displayName": {"en": "Draft"}, "typeCode": "441"}}
     ids["draft"] = member.ok("POST", "/v1/applications", json=draft)["applicationId"]
     ids["application"] = network.submitted().rpartition("/")[2]
-    for made in (need, offer, match, convening, record):
-        ids |= {noun: made[f"{noun}Id"] for noun in known.values() if f"{noun}Id" in made and noun not in ids}
+    ids |= {"need": need["needId"], "offer": offer["offerId"], "match": match["matchId"]}
+    ids |= {"convening": convening["conveningId"], "record": record["recordId"]}
     for one in (person, other):
         one.page.context.close()
     for client in (member, joined_other, curator):
@@ -345,7 +344,8 @@ def test_at_twice_the_size_nothing_is_cut_off(visitor: Visitor, things: dict[str
     """200 % on a screen of 1280 px is a page of 640 px (WCAG 1.4.4, 1.4.10)."""
     person = visitor(code)
     person.page.set_viewport_size({"width": 640, "height": 450})
-    for pattern in PAGES[""][:-1]:
+    person.sign_in(things["address"], PASSWORD)
+    for pattern in (*PAGES[""], *PAGES["member"]):
         assert not scrolls_sideways(person.go(pattern.format(**things))), pattern
     person.complaints.clear()  # of /nowhere
 

@@ -221,7 +221,7 @@ VALID = {"organization": ORGANIZATION}
 BAD: dict[str, tuple[int, str, bytes | dict[str, Any], str]] = {
     # what is wrong: HTTP status, path, body, and the field that the answer names
     "an undeclared field": (400, "", {**VALID, "colour": 1}, "colour"),
-    "a wrong type": (400, "", {"organization": {**ORGANIZATION, "typeCode": []}}, "organization"),
+    "a wrong type": (400, "", {"organization": {**ORGANIZATION, "typeCode": []}}, "organization.type_code"),
     "a wrong value": (400, "", {"organization": {**ORGANIZATION, "typeCode": "1"}}, "organization.type_code"),
     "a missing field": (400, "", {"organization": {"typeCode": "441"}}, "organization.display_name"),
     "an unknown enum": (400, "", {"person": {"occupation": "KING"}}, "person.occupation"),

@@ -130,7 +130,11 @@ INVALID = {
     "no time": ('{"createTime":"yesterday"}', "create_time", "NOT_A_TIME", "not a time", "ليس وقتا"),
     "no such enum value": ('{"person":{"occupation":"KING"}}', "person.occupation", *NO_VALUE),
     "a text for a message": ('{"person":{"displayName":"x"}}', "person.display_name", *NO_VALUE),
-    "a list for one": ('{"person":{"placeCode":["SY07"]}}', "person.placeCode", "INVALID_VALUE", "a list", "قائمة"),
+    "a list for one": ('{"person":{"placeCode":["SY07"]}}', "person.place_code", "INVALID_VALUE", "a list", "قائمة"),
+    "a list behind too many names": (
+        '{"person":{"placeCode":["SY07"]},' + ",".join(f'"k{i:05}":1' for i in range(2000)) + "}",
+        "person", "INVALID_VALUE", "a list", "قائمة",
+    ),
     "a list among others (their parent is named)": (
         '{"person":{"placeCode":["SY07"],"occupation":["TEACHER"]}}', "person", "INVALID_VALUE", "a list", "قائمة"
     ),

@@ -47,11 +47,11 @@ def test_what_is_published_of_a_key_signs_nothing() -> None:
 
 def test_an_access_token_says_who_and_until_when() -> None:
     jwk = tokens.new_signing_key()
-    signed, ends = tokens.access_token(jwk, ACCOUNT, CONFIG)
+    signed, ends = tokens.access_token(jwk, ACCOUNT, CONFIG, "s-1")
     token = jwt.decode(signed, OKPKey.import_key({**tokens.public(jwk)}), ["EdDSA"])
     assert token.header == {"alg": "EdDSA", "kid": jwk["kid"], "typ": "JWT"}
     claims = token.claims
     assert (claims["iss"], claims["aud"], claims["sub"]) == (CONFIG.issuer, CONFIG.audience, "a-1")
-    assert claims["roles"] == ["member"]
+    assert (claims["roles"], claims["sid"]) == (["member"], "s-1")
     assert claims["exp"] - claims["iat"] == CONFIG.access_token_seconds
     assert claims["exp"] == ends.timestamp()

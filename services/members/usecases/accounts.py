@@ -93,8 +93,6 @@ async def start_session(tx: Tx, *, account: Account, token: str, client: str, li
             account_id=account.account_id,
             current=tokens.digest(token),
             client=client,
-            create_time=tx.now,
-            refresh_time=tx.now,
             expire_time=tx.now + life,
         ),
     )

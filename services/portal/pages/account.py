@@ -1,4 +1,4 @@
-"""Signing in and out, opening an account, applying to join."""
+"""Signing in and out, and where; opening an account, applying to join."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +8,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from services.portal import sessions
+from services.portal import agents, sessions
 from services.portal.refusals import Refused
 from services.portal.visit import Visit
 from wasl.members.v1 import members_pb2 as m
@@ -20,7 +20,7 @@ async def sign_in(visit: Visit) -> Response:
     form = visit.form()
     if form.sent:
         try:
-            request = form.message(m.SignInRequest, client=sessions.client(visit.request))
+            request = form.message(m.SignInRequest, client=agents.client(visit.request))
             answer = await visit.call(visit.members.SignIn, request)
         except Refused as refused:
             form.refuse(refused)
@@ -37,7 +37,7 @@ async def ask_to_sign_in(visit: Visit) -> Response:
     if not visit.sent:
         query = f"?{visit.request.url.query}" if visit.request.url.query else ""
         return visit.to("/sign-in", "notice.sign_in", next=visit.path + query)
-    kept = urlencode([(name, one) for name in visit.typed for one in visit.typed[name] if isinstance(one, str)])
+    kept = urlencode([(name, one) for name in visit.typed for one in visit.typed[name]])
     page = visit.path if _endpoint(visit, visit.path, "GET") else _before(visit.path)
     visit.typed = {}
     return visit.page("account/sign_in.html", 401, form=visit.form(), following=page, kept=kept)
@@ -93,7 +93,7 @@ async def sign_up(visit: Visit) -> Response:
         try:
             await visit.call(visit.members.CreateAccount, request)
             known = {"email": request.account.email, "password": request.account.password}
-            first = m.SignInRequest(**known, client=sessions.client(visit.request))
+            first = m.SignInRequest(**known, client=agents.client(visit.request))
             answer = await visit.call(visit.members.SignIn, first)
         except Refused as refused:
             form.refuse(refused)

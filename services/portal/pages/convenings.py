@@ -150,18 +150,15 @@ async def convening(visit: Visit) -> Response:
 async def _convening_page(visit: Visit, form: Form) -> Response:
     visit.path = f"/convenings/{visit.argument('convening_id')}"  # also of what a button could not do
     one = await convening_of(visit)
-    registration, away = None, False
-    if visit.session:
-        request = r.ListRegistrationsRequest(convening_id=one.convening_id, own=True, page_size=1)
-        mine = await visit.part(visit.events.ListRegistrations, request)
-        registration, away = (next(iter(mine.registrations), None), False) if mine else (None, True)
+    request = r.ListRegistrationsRequest(convening_id=one.convening_id, own=True, page_size=1)
+    mine = await visit.part(visit.events.ListRegistrations, request) if visit.session else None
     own, named = await asyncio.gather(acts_for(visit, one.organizer_id), _organizers(visit, [one.organizer_id]))
     return visit.page(
         "convenings/one.html",
         form=form,
         convening=one,
-        registration=registration,
-        away=away,
+        registration=next(iter(mine.registrations), None) if mine else None,
+        away=visit.session is not None and mine is None,
         own=own,
         named=named,
         begun=pb.moment(one.sessions[0].start_time) <= datetime.datetime.now(datetime.UTC),

@@ -151,12 +151,13 @@ async def _seats(visit: Visit) -> list[Seat]:
     """Registrations for what is not over, the next first."""
     listed = await asyncio.gather(
         *(
-            visit.call(visit.events.ListRegistrations, g.ListRegistrationsRequest(state=state, page_size=200))
+            visit.call(
+                visit.events.ListRegistrations, g.ListRegistrationsRequest(own=True, state=state, page_size=SHOWN)
+            )
             for state in SEATS
         )
     )
-    # They come in the order of registering: the newest are those that are not over.
-    registrations = [one for answer in listed for one in answer.registrations[-SHOWN:]]
+    registrations = [one for answer in listed for one in answer.registrations]
     asked = {one.convening_id: c.GetConveningRequest(convening_id=one.convening_id) for one in registrations}
     convenings = await visit.each(visit.events.GetConvening, asked)
     return sorted(_coming(registrations, convenings), key=lambda seat: pb.moment(seat.convening.sessions[0].start_time))

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from chassis import pb
 from services.portal import reference
 from services.portal.language import Language
+from services.portal.pages.convenings import nearest_sessions
 from services.portal.visit import Visit
 from wasl.events.v1 import convenings_pb2 as e
 from wasl.members.v1 import members_pb2 as m
@@ -32,10 +33,7 @@ async def _home(visit: Visit) -> str:
         ),
         (visit.resources.ListRecords, r.ListRecordsRequest(page_size=NEW)),
     )
-    nearest = {
-        one.convening_id: next(each.start_time for each in one.sessions if pb.moment(each.end_time) > now)
-        for one in (convenings.convenings if convenings else ())
-    }
+    nearest = nearest_sessions(convenings.convenings if convenings else ())
     return visit.rendered("home.html", figures=figures, convenings=convenings, nearest=nearest, records=records)
 
 

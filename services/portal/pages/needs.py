@@ -147,8 +147,8 @@ async def _saved(side: _Side, visit: Visit, form: Form, posting: Any) -> Respons
         except Refused as refused:
             form.refuse(refused)
             visit.path = f"{path}/change"
-            for name in ("request_id", f"{side.noun}.etag"):  # the next change is another one, of what there is now
-                visit.typed.pop(name, None)
+            visit.typed.pop("request_id", None)  # the next change is another one, of what there is now
+            visit.typed[f"{side.noun}.etag"] = [posting.etag]
             visit.typed |= {f"{side.noun}.lines.{n}.line_id": [line.line_id] for n, line in enumerate(posting.lines)}
             return _form_of(side, visit, form, posting)
     return visit.to(path, "notice.saved")

@@ -321,7 +321,7 @@ class SessionSummary(_message.Message):
 
     @_builtins.property
     def refresh_time(self) -> _timestamp_pb2.Timestamp:
-        """When its tokens were last renewed."""
+        """When its tokens were last renewed; unset when they never were."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
