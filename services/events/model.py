@@ -1,12 +1,14 @@
 """Convenings, seats and registrations: states, transitions and their errors. Pure."""
 
 import functools
+import itertools
 import zoneinfo
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from chassis import errors
 from chassis.values import LocalizedText
@@ -83,6 +85,12 @@ class TimeOutOfRange(errors.InvalidArgument):
     en, ar = "The time has to be from 2000 to 2099", "يجب أن يكون الوقت بين عامي 2000 و2099"
 
 
+class SessionUnknown(errors.InvalidArgument):
+    """The convening has no such session."""
+
+    en, ar = "There is no session {session_id}", "لا توجد جلسة {session_id}"
+
+
 class SessionsOverlap(errors.InvalidArgument):
     """The sessions are not one after the other."""
 
@@ -120,14 +128,18 @@ _CONVENING_SAID = {
 
 
 class Session(Struct, frozen=True, kw_only=True):
-    """A time at which people come together."""
+    """A time at which people come together. `session_id` names it in calendars, for ever."""
 
     start_time: datetime
     end_time: datetime
+    session_id: str = ""
 
 
 class Convening(Struct, frozen=True, kw_only=True):
-    """`sequence` counts what calendars have to be told of since it was published; `tokens` are what it is found by."""
+    """`sequence` counts what calendars have to be told of since it was published; `tokens` are what it is found by.
+
+    `removed_sessions`: those that were taken out since then, which are in people's calendars.
+    """
 
     convening_id: str
     organizer_id: str
@@ -149,8 +161,15 @@ class Convening(Struct, frozen=True, kw_only=True):
     cancel_reason: LocalizedText | None = None
     sequence: int = 0
     publish_time: datetime | None = None
+    removed_sessions: tuple[Session, ...] = ()
     tokens: tuple[str, ...] = ()
     version: int = 0
+
+    def __post_init__(self) -> None:
+        if not all(one.session_id for one in self.sessions):  # stored before they had ids, when a UID was a position
+            ids = [_session_id(self.convening_id, number) for number in range(1, len(self.sessions) + 1)]
+            named = (replace(one, session_id=name) for one, name in zip(self.sessions, ids, strict=True))
+            force_setattr(self, "sessions", tuple(named))
 
     @property
     def start_time(self) -> datetime:
@@ -170,7 +189,9 @@ class Convening(Struct, frozen=True, kw_only=True):
         self._expect(ConveningState.DRAFT, ConveningState.PUBLISHED)
         after = replace(self, update_time=at, **changes)
         if self.state is ConveningState.PUBLISHED and _in_calendars(after) != _in_calendars(self):
-            after = replace(after, sequence=self.sequence + 1)
+            kept = {one.session_id for one in after.sessions}
+            removed = (*self.removed_sessions, *(one for one in self.sessions if one.session_id not in kept))
+            after = replace(after, sequence=self.sequence + 1, removed_sessions=removed)
         return after
 
     def publish(self, *, at: datetime) -> "Convening":
@@ -213,6 +234,41 @@ class Convening(Struct, frozen=True, kw_only=True):
 
 def _in_calendars(one: Convening) -> tuple[object, ...]:
     return one.sessions, one.time_zone, one.title, one.place_code, one.address
+
+
+def identified(convening_id: str, given: Sequence[Session], *, before: Convening | None = None) -> tuple[Session, ...]:
+    """`given` in place of the sessions of `before`; one without id is new. An id is never the caller's choice.
+
+    Where none has an id, one is known by its times; if they are as many as before, the others have moved, in their
+    order. Raises SessionUnknown.
+    """
+    known = {one.session_id: _times(one) for one in before.sessions} if before else {}
+    used = [*known, *(one.session_id for one in before.removed_sessions)] if before else []
+    if not any(one.session_id for one in given):
+        same = {times: session_id for session_id, times in known.items()}
+        ids = [same.pop(_times(one), "") for one in given]
+        moved = iter([one for one in known if one not in ids] if len(given) == len(known) else [])
+        given = [replace(one, session_id=name or next(moved, "")) for one, name in zip(given, ids, strict=True)]
+    numbers = itertools.count(max(map(_session_number, used), default=0) + 1)
+    found = []
+    for number, one in enumerate(given):
+        if one.session_id and known.pop(one.session_id, None) is None:
+            raise SessionUnknown(field=f"convening.sessions[{number}].session_id", session_id=one.session_id)
+        found.append(one if one.session_id else replace(one, session_id=_session_id(convening_id, next(numbers))))
+    return tuple(found)
+
+
+def _times(session: Session) -> tuple[datetime, datetime]:
+    return session.start_time, session.end_time
+
+
+def _session_id(convening_id: str, number: int) -> str:
+    """`c`, `c.2`, `c.3` …: as the UIDs that calendars have had since the beginning, so it never changes."""
+    return f"{convening_id}.{number}" if number > 1 else convening_id
+
+
+def _session_number(session_id: str) -> int:
+    return int(session_id.partition(".")[2] or 1)
 
 
 def check_times(sessions: tuple[Session, ...], time_zone: str) -> None:

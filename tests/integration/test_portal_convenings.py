@@ -286,6 +286,30 @@ async def test_sessions_that_overlap_are_told_above_them(come: Come, organizer: 
         assert list(visitor.wrong()) == ["convening.sessions"]
 
 
+async def test_a_session_keeps_its_identity_in_the_form_and_one_that_is_emptied_is_gone(
+    come: Come, organizer: Organizer
+) -> None:
+    days = [session(2027, 3, day) for day in (1, 2, 3)]
+    convening = await organizer.published(sessions=days)
+    path = f"/convenings/{convening.convening_id}/change"
+    async with come(organizer.who) as visitor:
+        await visitor.get(path)
+        hidden = dict(re.findall(r'name="(convening\.sessions\.\d\.session_id)" value="([^"]*)"', visitor.text))
+        assert list(hidden.values()) == [*(one.session_id for one in convening.sessions), ""]
+        times = {  # the second is emptied, the third is later
+            "convening.sessions.0.start_time": "2027-03-01T10:00",
+            "convening.sessions.0.end_time": "2027-03-01T12:00",
+            "convening.sessions.2.start_time": "2027-03-04T10:00",
+            "convening.sessions.2.end_time": "2027-03-04T12:00",
+        }
+        emptied = dict.fromkeys(("convening.sessions.1.start_time", "convening.sessions.1.end_time"), "")
+        answer = await visitor.send(path, **{**FIELDS, **hidden, **times, **emptied})
+        assert (answer.status_code, visitor.wrong()) == (200, {})
+    kept = await organizer("GetConvening", convening_id=convening.convening_id)
+    first, _, third = [one.session_id for one in convening.sessions]
+    assert [one.session_id for one in kept.sessions] == [first, third]
+
+
 async def test_a_number_that_is_none_is_told_at_its_field(come: Come, organizer: Organizer) -> None:
     async with come(organizer.who) as visitor:
         await visitor.get("/convenings/new")
