@@ -258,6 +258,18 @@ def identified(convening_id: str, given: Sequence[Session], *, before: Convening
     return tuple(found)
 
 
+def check_to_come(before: Sequence[Session], after: Sequence[Session], *, at: datetime) -> None:
+    """Each time that changes has to be to come, or people could not react to it; what has begun may stay as it is.
+
+    Raises ConveningBegun.
+    """
+    known = {one.session_id: _times(one) for one in before}
+    for one in after:
+        was = known.get(one.session_id, (None, None))
+        if any(time != old and time <= at for time, old in zip(_times(one), was, strict=True)):
+            raise ConveningBegun
+
+
 def _times(session: Session) -> tuple[datetime, datetime]:
     return session.start_time, session.end_time
 

@@ -448,6 +448,26 @@ async def test_sessions_that_were_stored_without_an_identity_keep_the_uid_of_the
     assert await told(events, convening) == {"@wasl": (1, 1, "CANCELLED"), ".2@wasl": (2, 1, "CONFIRMED")}
 
 
+async def test_a_published_convening_is_not_moved_into_the_past_and_what_has_begun_blocks_nothing_else(
+    events: Service, organizer: Organizer
+) -> None:
+    convening = await organizer.published(sessions=[day(1), day(2)])
+    past = {"start_time": seconds(2020, 1, 15, 10), "end_time": seconds(2020, 1, 15, 12)}
+    asked = {"convening_id": convening.convening_id}
+    for sessions in ([past], [past, day(2)]):
+        refused = await refusal(organizer("UpdateConvening", convening={**asked, "sessions": sessions}))
+        assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "CONVENING_BEGUN")
+    begun = {name: datetime.datetime.fromtimestamp(at["seconds"], datetime.UTC) for name, at in past.items()}
+    changed = {"$set": {f"sessions.0.{name}": at for name, at in begun.items()}}
+    await events.db.convenings.update_one({"_id": convening.convening_id}, changed)
+    await organizer("UpdateConvening", convening={**asked, "title": {"en": "As it goes on"}})
+    for sessions in ([past, day(2)], [past, day(3)], [past, day(3), day(4)]):
+        await organizer("UpdateConvening", convening={**asked, "sessions": sessions})
+    draft = await organizer.draft(sessions=[past])  # may say what it likes, until it is published
+    refused = await refusal(organizer("PublishConvening", convening_id=draft.convening_id))
+    assert refused.reason == "CONVENING_BEGUN"
+
+
 async def test_ten_in_damascus_is_seven_by_utc_in_winter_and_summer(events: Service, organizer: Organizer) -> None:
     for month in (1, 7):
         session = {"start_time": seconds(2027, month, 15, 10), "end_time": seconds(2027, month, 15, 12)}

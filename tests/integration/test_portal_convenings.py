@@ -310,6 +310,24 @@ async def test_a_session_keeps_its_identity_in_the_form_and_one_that_is_emptied_
     assert [one.session_id for one in kept.sessions] == [first, third]
 
 
+async def test_one_that_goes_on_can_be_changed_though_its_times_have_seconds(come: Come, organizer: Organizer) -> None:
+    moments = [
+        datetime.datetime(2020, 3, 1, 9, 0, 20, tzinfo=datetime.UTC) + datetime.timedelta(days=n) for n in (0, 1)
+    ]
+    convening = await organizer.published(sessions=[session(2027, 3, 1), session(2027, 3, 2)])
+    begun = {"$set": {"sessions.0.start_time": moments[0], "sessions.0.end_time": moments[1]}}
+    await organizer.events.db.convenings.update_one({"_id": convening.convening_id}, begun)
+    path = f"/convenings/{convening.convening_id}/change"
+    async with come(organizer.who) as visitor:
+        await visitor.get(path)
+        shown = dict(re.findall(r'name="(convening\.sessions\.\d\.\w+)"[^>]* value="([^"]*)"', visitor.text))
+        assert shown["convening.sessions.0.start_time"] == "2020-03-01T11:00:20"
+        fields = {**FIELDS, **shown, "convening.time_zone": "Asia/Damascus", "convening.capacity": "31"}
+        answer = await visitor.send(path, **fields)
+        assert (answer.status_code, visitor.wrong()) == (200, {})
+    assert (await organizer("GetConvening", convening_id=convening.convening_id)).capacity == 31
+
+
 async def test_a_number_that_is_none_is_told_at_its_field(come: Come, organizer: Organizer) -> None:
     async with come(organizer.who) as visitor:
         await visitor.get("/convenings/new")

@@ -150,6 +150,39 @@ def test_of_a_draft_no_calendar_knows_what_was_taken_out() -> None:
     assert THREE.change(at=NOW, sessions=THREE.sessions[:1]).removed_sessions == THREE.sessions[1:]
 
 
+@pytest.mark.parametrize(
+    ("after", "begun"),
+    [
+        (sessions(-3, 0, 5), False),
+        (sessions(-3, 0, 9), False),
+        (sessions(-3, 5), False),
+        (sessions(-2, 0, 5), True),  # what is over has been then
+        (sessions(-3, -1, 5), True),  # what has not begun cannot begin in the past
+        (sessions(-9, -3, 0, 5), True),
+        (sessions(-3, -2, -1), True),
+    ],
+)
+def test_what_changes_of_published_times_is_to_come(after: tuple[Session, ...], begun: bool) -> None:
+    before = replace(THREE, sessions=sessions(-3, 0, 5))  # over, going on in a minute, to come
+    given = model.identified("c", after, before=before)
+    if begun:
+        with pytest.raises(model.ConveningBegun):
+            model.check_to_come(before.sessions, given, at=NOW - timedelta(minutes=1))
+    else:
+        model.check_to_come(before.sessions, given, at=NOW - timedelta(minutes=1))
+
+
+def test_a_session_that_goes_on_may_end_later_but_not_have_ended() -> None:
+    (before,) = sessions(0, ids=("c",))
+    for end, begun in ((2 * HOUR, False), (HOUR / 2, True)):
+        after = replace(before, end_time=NOW + end)
+        if begun:
+            with pytest.raises(model.ConveningBegun):
+                model.check_to_come([before], [after], at=NOW + HOUR / 2)
+        else:
+            model.check_to_come([before], [after], at=NOW + HOUR / 2)
+
+
 class WaitingList(RuleBasedStateMachine):
     """People come, accept, let pass and leave, and the capacity changes, as usecases/seats.py does it.
 

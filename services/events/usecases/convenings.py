@@ -23,6 +23,7 @@ from services.events.model import (
     Seats,
     Session,
     check_times,
+    check_to_come,
     identified,
 )
 from services.events.usecases import seats
@@ -101,8 +102,8 @@ async def update_convening(
 ) -> Convening:
     """Change what the mask names, or else what is given; announced when it is published.
 
-    Raises NotActingFor, ConveningNotFound, FieldNotChangeable, ConveningInOtherState, BelowSeatsTaken, and what
-    create_convening raises.
+    Raises NotActingFor, ConveningNotFound, FieldNotChangeable, ConveningInOtherState, ConveningBegun, BelowSeatsTaken,
+    and what create_convening raises.
     """
     before = await _own(tx, convening["convening_id"], by)
     errors.check_etag(before.version, convening["etag"])
@@ -111,6 +112,8 @@ async def update_convening(
         changes["sessions"] = identified(before.convening_id, changes["sessions"], before=before)
     after = before.change(at=tx.now, **changes)
     check_times(after.sessions, after.time_zone)
+    if after.state is ConveningState.PUBLISHED:
+        check_to_come(before.sessions, after.sessions, at=tx.now)
     (await store.get(tx, Seats, after.convening_id)).check_fits(after.capacity)
     after = await store.save(tx, store.searchable(after))
     if after.state is ConveningState.PUBLISHED:
