@@ -14,6 +14,7 @@ from chassis import errors
 from chassis.values import LocalizedText
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)  # what sessions lie between
+NO_PLACES = {"Factory", "localtime", "posixrules"}  # of the tz database: no zone yet, a machine's own, a rule's default
 ACCEPT_LIFE = timedelta(days=1)  # in which an offered seat can be accepted, unless the convening says otherwise
 
 
@@ -73,7 +74,7 @@ class MembersOnly(errors.PermissionDenied):
 
 
 class TimeZoneUnknown(errors.InvalidArgument):
-    """Not a name of the IANA time zone database."""
+    """Not a zone of the IANA time zone database, or one that is at no place."""
 
     field = "convening.time_zone"
     en, ar = "{name} is no time zone", "{name} ليست منطقة زمنية"
@@ -299,7 +300,7 @@ def check_times(sessions: tuple[Session, ...], time_zone: str) -> None:
 
 @functools.cache
 def _time_zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())  # looks through the folders of the database: 5 ms
+    return frozenset(zoneinfo.available_timezones()) - NO_PLACES  # looks through the folders of the database: 5 ms
 
 
 # -- seats and registrations ---------------------------------------------------------------------------------------

@@ -172,6 +172,17 @@ def test_what_changes_of_published_times_is_to_come(after: tuple[Session, ...], 
         model.check_to_come(before.sessions, given, at=NOW - timedelta(minutes=1))
 
 
+@pytest.mark.parametrize(
+    "name", ["Factory", "localtime", "posixrules", "posix/Asia/Damascus", "Syria/Idleb", "", "../UTC"]
+)
+def test_a_zone_is_one_of_a_place(name: str) -> None:
+    for known in ("Asia/Damascus", "Europe/Berlin", "Africa/Casablanca", "Etc/GMT-3", "UTC"):
+        model.check_times(sessions(1), known)
+    with pytest.raises(model.TimeZoneUnknown) as refused:
+        model.check_times(sessions(1), name)
+    assert [one.field for one in refused.value.violations] == ["convening.time_zone"]
+
+
 def test_a_session_that_goes_on_may_end_later_but_not_have_ended() -> None:
     (before,) = sessions(0, ids=("c",))
     for end, begun in ((2 * HOUR, False), (HOUR / 2, True)):
