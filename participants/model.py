@@ -21,8 +21,8 @@ class ParticipantNotFound(errors.NotFound):
 class NoParticipant(errors.PermissionDenied):
     """The caller is no person of the network, and names no organization to act for."""
 
-    en = "Only people of the network may do this, or who acts for one of its organizations"
-    ar = "هذا الإجراء لأشخاص الشبكة أو لمن يمثّل إحدى منظماتها"
+    en = "Only people of the network may do this in their own name; if you act for an organization, name it"
+    ar = "هذا متاح لأشخاص الشبكة بأسمائهم؛ وإن كنت تمثّل منظمة فحدّدها"
 
 
 class NotActingFor(errors.PermissionDenied):

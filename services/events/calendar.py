@@ -9,7 +9,7 @@ import icalendar
 
 import vocabularies
 from chassis.values import LocalizedText
-from services.events.model import Convening, ConveningState
+from services.events.model import Convening, ConveningState, Session
 
 CONTENT_TYPE = "text/calendar; charset=utf-8"
 _YEAR = timedelta(days=366)  # of a time zone's rules before and after what they are needed for
@@ -18,26 +18,34 @@ _SHOWN = (ConveningState.PUBLISHED, ConveningState.CANCELLED, ConveningState.HEL
 
 
 def write(convenings: Sequence[Convening], language: str) -> bytes:
-    """One VEVENT for each session. Its UID stays for ever, its SEQUENCE is the convening's: an update replaces it."""
+    """One VEVENT for each session. Its UID stays for ever, its SEQUENCE is the convening's: an update replaces it.
+
+    A session that was removed is still written, as cancelled (RFC 5546, 3.2.5): what is left out stays in calendars.
+    """
     calendar = icalendar.Calendar()
     calendar.add("prodid", "-//Wasl//Convenings//EN")
     calendar.add("version", "2.0")
     calendar.add("method", "PUBLISH")
     for convening in convenings:
         if convening.state in _SHOWN:
-            for number in range(len(convening.sessions)):
-                calendar.add_component(_event(convening, number, language))
-    if times := [session.start_time.date() for one in convenings for session in one.sessions]:
+            for session in _all_sessions(convening):
+                calendar.add_component(_event(convening, session, language))
+    if times := [session.start_time.date() for one in convenings for session in _all_sessions(one)]:
         calendar.add_missing_timezones(min(times) - _YEAR, max(times) + _YEAR)
     return bytes(calendar.to_ical())
 
 
-def _event(convening: Convening, number: int, language: str) -> icalendar.Event:
-    session, zone = convening.sessions[number], ZoneInfo(convening.time_zone)
+def _all_sessions(convening: Convening) -> tuple[Session, ...]:
+    return convening.sessions + convening.removed_sessions
+
+
+def _event(convening: Convening, session: Session, language: str) -> icalendar.Event:
+    zone = ZoneInfo(convening.time_zone)
+    cancelled = convening.state is ConveningState.CANCELLED or session in convening.removed_sessions
     event = icalendar.Event()
-    event.add("uid", f"{convening.convening_id}{f'.{number + 1}' if number else ''}@wasl")
+    event.add("uid", f"{session.session_id}@wasl")
     event.add("sequence", convening.sequence)
-    event.add("status", "CANCELLED" if convening.state is ConveningState.CANCELLED else "CONFIRMED")
+    event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
     event.add("dtstamp", convening.update_time)
     event.add("last-modified", convening.update_time)
     event.add("dtstart", session.start_time.astimezone(zone))

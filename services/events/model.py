@@ -1,17 +1,20 @@
 """Convenings, seats and registrations: states, transitions and their errors. Pure."""
 
 import functools
+import itertools
 import zoneinfo
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from chassis import errors
 from chassis.values import LocalizedText
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)  # what sessions lie between
+NO_PLACES = {"Factory", "localtime", "posixrules"}  # of the tz database: no zone yet, a machine's own, a rule's default
 ACCEPT_LIFE = timedelta(days=1)  # in which an offered seat can be accepted, unless the convening says otherwise
 
 
@@ -71,7 +74,7 @@ class MembersOnly(errors.PermissionDenied):
 
 
 class TimeZoneUnknown(errors.InvalidArgument):
-    """Not a name of the IANA time zone database."""
+    """Not a zone of the IANA time zone database, or one that is at no place."""
 
     field = "convening.time_zone"
     en, ar = "{name} is no time zone", "{name} ليست منطقة زمنية"
@@ -81,6 +84,12 @@ class TimeOutOfRange(errors.InvalidArgument):
     """What no calendar of people is about; near the year 9999 the clocks of some zones have no time any more."""
 
     en, ar = "The time has to be from 2000 to 2099", "يجب أن يكون الوقت بين عامي 2000 و2099"
+
+
+class SessionUnknown(errors.InvalidArgument):
+    """The convening has no such session."""
+
+    en, ar = "There is no session {session_id}", "لا توجد جلسة {session_id}"
 
 
 class SessionsOverlap(errors.InvalidArgument):
@@ -120,14 +129,18 @@ _CONVENING_SAID = {
 
 
 class Session(Struct, frozen=True, kw_only=True):
-    """A time at which people come together."""
+    """A time at which people come together. `session_id` names it in calendars, for ever."""
 
     start_time: datetime
     end_time: datetime
+    session_id: str = ""
 
 
 class Convening(Struct, frozen=True, kw_only=True):
-    """`sequence` counts what calendars have to be told of since it was published; `tokens` are what it is found by."""
+    """`sequence` counts what calendars have to be told of since it was published; `tokens` are what it is found by.
+
+    `removed_sessions`: those that were taken out since then, which are in people's calendars.
+    """
 
     convening_id: str
     organizer_id: str
@@ -149,8 +162,15 @@ class Convening(Struct, frozen=True, kw_only=True):
     cancel_reason: LocalizedText | None = None
     sequence: int = 0
     publish_time: datetime | None = None
+    removed_sessions: tuple[Session, ...] = ()
     tokens: tuple[str, ...] = ()
     version: int = 0
+
+    def __post_init__(self) -> None:
+        if not all(one.session_id for one in self.sessions):  # stored before they had ids, when a UID was a position
+            ids = [_session_id(self.convening_id, number) for number in range(1, len(self.sessions) + 1)]
+            named = (replace(one, session_id=name) for one, name in zip(self.sessions, ids, strict=True))
+            force_setattr(self, "sessions", tuple(named))
 
     @property
     def start_time(self) -> datetime:
@@ -170,7 +190,9 @@ class Convening(Struct, frozen=True, kw_only=True):
         self._expect(ConveningState.DRAFT, ConveningState.PUBLISHED)
         after = replace(self, update_time=at, **changes)
         if self.state is ConveningState.PUBLISHED and _in_calendars(after) != _in_calendars(self):
-            after = replace(after, sequence=self.sequence + 1)
+            kept = {one.session_id for one in after.sessions}
+            removed = (*self.removed_sessions, *(one for one in self.sessions if one.session_id not in kept))
+            after = replace(after, sequence=self.sequence + 1, removed_sessions=removed)
         return after
 
     def publish(self, *, at: datetime) -> "Convening":
@@ -215,6 +237,53 @@ def _in_calendars(one: Convening) -> tuple[object, ...]:
     return one.sessions, one.time_zone, one.title, one.place_code, one.address
 
 
+def identified(convening_id: str, given: Sequence[Session], *, before: Convening | None = None) -> tuple[Session, ...]:
+    """`given` in place of the sessions of `before`; one without id is new. An id is never the caller's choice.
+
+    Where none has an id, one is known by its times; if they are as many as before, the others have moved, in their
+    order. Raises SessionUnknown.
+    """
+    known = {one.session_id: _times(one) for one in before.sessions} if before else {}
+    used = [*known, *(one.session_id for one in before.removed_sessions)] if before else []
+    if not any(one.session_id for one in given):
+        same = {times: session_id for session_id, times in known.items()}
+        ids = [same.pop(_times(one), "") for one in given]
+        moved = iter([one for one in known if one not in ids] if len(given) == len(known) else [])
+        given = [replace(one, session_id=name or next(moved, "")) for one, name in zip(given, ids, strict=True)]
+    numbers = itertools.count(max(map(_session_number, used), default=0) + 1)
+    found = []
+    for number, one in enumerate(given):
+        if one.session_id and known.pop(one.session_id, None) is None:
+            raise SessionUnknown(field=f"convening.sessions[{number}].session_id", session_id=one.session_id)
+        found.append(one if one.session_id else replace(one, session_id=_session_id(convening_id, next(numbers))))
+    return tuple(found)
+
+
+def check_to_come(before: Sequence[Session], after: Sequence[Session], *, at: datetime) -> None:
+    """Each time that changes has to be to come, or people could not react to it; what has begun may stay as it is.
+
+    Raises ConveningBegun.
+    """
+    known = {one.session_id: _times(one) for one in before}
+    for one in after:
+        was = known.get(one.session_id, (None, None))
+        if any(time != old and time <= at for time, old in zip(_times(one), was, strict=True)):
+            raise ConveningBegun
+
+
+def _times(session: Session) -> tuple[datetime, datetime]:
+    return session.start_time, session.end_time
+
+
+def _session_id(convening_id: str, number: int) -> str:
+    """`c`, `c.2`, `c.3` …: as the UIDs that calendars have had since the beginning, so it never changes."""
+    return f"{convening_id}.{number}" if number > 1 else convening_id
+
+
+def _session_number(session_id: str) -> int:
+    return int(session_id.partition(".")[2] or 1)
+
+
 def check_times(sessions: tuple[Session, ...], time_zone: str) -> None:
     """Raises TimeOutOfRange, SessionsOverlap, EndsBeforeItStarts, TimeZoneUnknown."""
     for number, session in enumerate(sessions):
@@ -231,7 +300,7 @@ def check_times(sessions: tuple[Session, ...], time_zone: str) -> None:
 
 @functools.cache
 def _time_zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())  # looks through the folders of the database: 5 ms
+    return frozenset(zoneinfo.available_timezones()) - NO_PLACES  # looks through the folders of the database: 5 ms
 
 
 # -- seats and registrations ---------------------------------------------------------------------------------------

@@ -140,7 +140,8 @@ def _flat(prefix: str, message: Message, zone: zoneinfo.ZoneInfo) -> Iterator[tu
     for field, value in message.ListFields():
         name = f"{prefix}.{field.name}"
         if isinstance(value, Timestamp):
-            yield name, [pb.moment(value).astimezone(zone).strftime("%Y-%m-%dT%H:%M")]
+            local = pb.moment(value).astimezone(zone).replace(tzinfo=None)
+            yield name, [local.isoformat(timespec="seconds" if local.second else "minutes")]  # as it is: no change
         elif field.message_type and field.is_repeated:
             for number, one in enumerate(value):
                 yield from _flat(f"{name}.{number}", one, zone)

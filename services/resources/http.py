@@ -171,6 +171,7 @@ class Files:
         found = digest or await contents.sha256(self._app.db, upload.file_id, upload.size_bytes)
         try:
             uploads.check_content(upload.mime_type, head)
+            await uploads.check_whole(upload.mime_type, self._read(upload.file_id, 0, upload.size_bytes))
             await self._app.run(uploads.finish_upload, file_id=upload.file_id, sha256=found, by=caller())
         except (ContentMismatch, ChecksumWrong):
             await self._app.run(uploads.end_upload, file_id=upload.file_id, by=caller())

@@ -108,6 +108,13 @@ class ContentMismatch(errors.InvalidArgument):
     ar = "المحتوى ليس من نوع {mime_type}؛ والنصوص بترميز UTF-8"
 
 
+class FileNameMismatch(errors.InvalidArgument):
+    """The name ends as those of another type, or as a program's."""
+
+    field = "Upload-Metadata.filename"
+    en, ar = "The name of a {mime_type} does not end in .{extension}", "اسم ملف {mime_type} لا ينتهي بـ.{extension}"
+
+
 class TooManyFiles(errors.FailedPrecondition):
     """The record is full."""
 

@@ -388,6 +388,86 @@ async def test_a_move_and_a_cancellation_replace_what_is_in_calendars(
     assert refused.reason == "CONVENING_IN_OTHER_STATE"
 
 
+def day(number: int) -> dict[str, Any]:
+    """A session on that day of February."""
+    return {"start_time": seconds(2027, 2, number, 10), "end_time": seconds(2027, 2, number, 12)}
+
+
+async def told(events: Service, convening: Any) -> dict[str, tuple[int, int, str]]:
+    """What its calendar says of each UID, without the convening's id: the day, SEQUENCE and STATUS."""
+    body = await events("GetConveningCalendar", convening_id=convening.convening_id)
+    found: list[Any] = icalendar.Calendar.from_ical(body.data).walk("VEVENT")
+    return {
+        str(one["uid"]).removeprefix(convening.convening_id): (one.start.day, one["sequence"], str(one["status"]))
+        for one in found
+    }
+
+
+@pytest.mark.parametrize("named", [False, True])
+async def test_a_session_that_is_taken_out_is_cancelled_in_calendars_and_the_others_keep_their_uid(
+    events: Service, organizer: Organizer, named: bool
+) -> None:
+    convening = await organizer.published(sessions=[day(1), day(2), day(3)])
+    assert await told(events, convening) == {
+        "@wasl": (1, 0, "CONFIRMED"),
+        ".2@wasl": (2, 0, "CONFIRMED"),
+        ".3@wasl": (3, 0, "CONFIRMED"),
+    }
+    kept: list[Any] = list(convening.sessions[1:]) if named else [day(2), day(3)]
+    changed = {"convening_id": convening.convening_id, "sessions": kept}
+    after = await organizer("UpdateConvening", convening=changed, update_mask={"paths": ["sessions"]})
+    assert list(after.sessions) == list(convening.sessions)[1:]
+    assert await told(events, convening) == {
+        "@wasl": (1, 1, "CANCELLED"),
+        ".2@wasl": (2, 1, "CONFIRMED"),
+        ".3@wasl": (3, 1, "CONFIRMED"),
+    }
+    changed["sessions"] = [*after.sessions, day(4)]
+    assert (await organizer("UpdateConvening", convening=changed)).sessions[2].session_id.endswith(".4")
+    assert set(await told(events, convening)) == {"@wasl", ".2@wasl", ".3@wasl", ".4@wasl"}
+    changed["sessions"] = [{**day(5), "session_id": convening.sessions[0].session_id}]
+    refused = await refusal(organizer("UpdateConvening", convening=changed))
+    assert refused.violations == {"convening.sessions[0].session_id": "SESSION_UNKNOWN"}
+    draft = {"convening": {**CONVENING, "sessions": changed["sessions"]}, "organization_id": organizer.member_id}
+    refused = await refusal(organizer("CreateConvening", **draft))
+    assert refused.violations == {"convening.sessions[0].session_id": "SESSION_UNKNOWN"}
+
+
+async def test_sessions_that_were_stored_without_an_identity_keep_the_uid_of_their_position(
+    events: Service, organizer: Organizer
+) -> None:
+    convening = await organizer.published(sessions=[day(1), day(2)])
+    before = await told(events, convening)
+    without = {"$unset": {"sessions.$[].session_id": "", "removed_sessions": ""}}
+    await events.db.convenings.update_one({"_id": convening.convening_id}, without)
+    assert await told(events, convening) == before
+    seen = await events("GetConvening", convening_id=convening.convening_id)
+    assert seen.sessions == convening.sessions
+    changed = {"convening_id": convening.convening_id, "sessions": [day(2)]}
+    await organizer("UpdateConvening", convening=changed)
+    assert await told(events, convening) == {"@wasl": (1, 1, "CANCELLED"), ".2@wasl": (2, 1, "CONFIRMED")}
+
+
+async def test_a_published_convening_is_not_moved_into_the_past_and_what_has_begun_blocks_nothing_else(
+    events: Service, organizer: Organizer
+) -> None:
+    convening = await organizer.published(sessions=[day(1), day(2)])
+    past = {"start_time": seconds(2020, 1, 15, 10), "end_time": seconds(2020, 1, 15, 12)}
+    asked = {"convening_id": convening.convening_id}
+    for sessions in ([past], [past, day(2)]):
+        refused = await refusal(organizer("UpdateConvening", convening={**asked, "sessions": sessions}))
+        assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "CONVENING_BEGUN")
+    begun = {name: datetime.datetime.fromtimestamp(at["seconds"], datetime.UTC) for name, at in past.items()}
+    changed = {"$set": {f"sessions.0.{name}": at for name, at in begun.items()}}
+    await events.db.convenings.update_one({"_id": convening.convening_id}, changed)
+    await organizer("UpdateConvening", convening={**asked, "title": {"en": "As it goes on"}})
+    for sessions in ([past, day(2)], [past, day(3)], [past, day(3), day(4)]):
+        await organizer("UpdateConvening", convening={**asked, "sessions": sessions})
+    draft = await organizer.draft(sessions=[past])  # may say what it likes, until it is published
+    refused = await refusal(organizer("PublishConvening", convening_id=draft.convening_id))
+    assert refused.reason == "CONVENING_BEGUN"
+
+
 async def test_ten_in_damascus_is_seven_by_utc_in_winter_and_summer(events: Service, organizer: Organizer) -> None:
     for month in (1, 7):
         session = {"start_time": seconds(2027, month, 15, 10), "end_time": seconds(2027, month, 15, 12)}

@@ -330,8 +330,8 @@ async def test_a_wrong_checksum_is_not_kept(stack: Stack) -> None:
 async def test_a_file_that_is_not_what_it_says_is_refused_and_forgotten(stack: Stack, whole: bool) -> None:
     record, content = await stack.record(), b"<html>" * 200
     cases: list[tuple[dict[str, Any], str, str]] = [
-        ({"filetype": "image/png"}, "CONTENT_MISMATCH", "Upload-Metadata.filetype"),
-        ({"filetype": "text/plain", "sha256": "0" * 64}, "CHECKSUM_WRONG", "Upload-Metadata.sha256"),
+        ({"filename": "a.png", "filetype": "image/png"}, "CONTENT_MISMATCH", "Upload-Metadata.filetype"),
+        ({"filename": "a", "filetype": "text/plain", "sha256": "0" * 64}, "CHECKSUM_WRONG", "Upload-Metadata.sha256"),
     ]
     for said, reason, field in cases:
         begun = await stack.begin(record, len(content), **said)
@@ -346,6 +346,26 @@ async def test_a_file_that_is_not_what_it_says_is_refused_and_forgotten(stack: S
             assert (await stack.client.head(location, headers={**TUS, **bearer(stack.member)})).status_code == 404
         assert await contents.size(stack.resources.db, begun.json()["uploadId"]) == 0
     assert (await stack.resources("GetRecord", by=stack.member, record_id=record.record_id)).files == []
+
+
+@pytest.mark.parametrize("end", [b"\xff", b"\0", "م".encode()[:1]], ids=["no UTF-8", "NUL", "cut"])
+@pytest.mark.parametrize("pieces", [1, 3])
+async def test_a_text_that_is_none_at_its_end_is_refused_and_forgotten(stack: Stack, pieces: int, end: bytes) -> None:
+    record, line = await stack.record(), "مدرسة,٣\n".encode()
+    for content, kept in ((line * 80_000, True), (line * 80_000 + end, False)):  # over a chunk, which cuts a letter
+        begun = await stack.begin(record, len(content), filename="مدارس.csv", filetype="text/csv")
+        location, size = begun.headers["location"], len(content) // pieces + 1
+        for at in range(0, len(content), size):
+            sent = await stack.send(location, at, content[at : at + size])
+        if kept:
+            assert sent.status_code == 204
+        else:
+            told = ("Upload-Metadata.filetype", "CONTENT_MISMATCH", "UTF-8")
+            check_refusal(sent, 400, 3, "CONTENT_MISMATCH", "not text/csv", *told)
+            assert (await stack.client.head(location, headers={**TUS, **bearer(stack.member)})).status_code == 404
+            assert await contents.size(stack.resources.db, begun.json()["uploadId"]) == 0
+    (file,) = (await stack.resources("GetRecord", by=stack.member, record_id=record.record_id)).files
+    assert file.name == "مدارس.csv"
 
 
 async def test_more_than_the_limit_is_refused(stack: Stack) -> None:
@@ -369,6 +389,8 @@ async def test_more_than_the_limit_is_refused(stack: Stack) -> None:
         ({"size": 0}, "Upload-Length"),
         ({"filename": "../etc/passwd"}, "Upload-Metadata.filename"),
         ({"filename": ""}, "Upload-Metadata.filename"),
+        ({"filename": "x.exe", "filetype": "text/plain"}, "Upload-Metadata.filename"),
+        ({"filename": "x.pdf", "filetype": "image/png"}, "Upload-Metadata.filename"),
         ({"language": "arabic"}, "Upload-Metadata.language"),
         ({"sha256": "abc"}, "Upload-Metadata.sha256"),
         ({"filetype": "text/html"}, "Upload-Metadata.filetype"),

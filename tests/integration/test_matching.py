@@ -444,6 +444,21 @@ async def test_what_is_wrong_is_told_by_field_and_not_stored(
     assert await matching.dump() == before
 
 
+async def test_the_matches_of_ones_own_need_or_offer_are_listed_without_more_words(
+    parties: list[Party],
+) -> None:
+    school, donor, other = parties
+    need, offer = await school.need(), await donor.offer()
+    match = await donor.propose(need, offer)
+    for party, named in ((school, {"need_id": need.need_id}), (donor, {"offer_id": offer.offer_id})):
+        assert [one.match_id for one in (await party("ListMatches", **named)).matches] == [match.match_id]
+        for asked in (named, {"need_id": NO_ID}, {"offer_id": NO_ID}, {}):
+            refused = await refusal(other("ListMatches", **asked))
+            assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "NO_PARTICIPANT")
+    mine = await donor("ListMatches", participant_id=donor.member_id, need_id=need.need_id)
+    assert [one.match_id for one in mine.matches] == [match.match_id]
+
+
 async def test_lines_that_do_not_fit_are_not_matched(parties: list[Party]) -> None:
     school, first, _ = parties
     need = await school.need()

@@ -286,6 +286,48 @@ async def test_sessions_that_overlap_are_told_above_them(come: Come, organizer: 
         assert list(visitor.wrong()) == ["convening.sessions"]
 
 
+async def test_a_session_keeps_its_identity_in_the_form_and_one_that_is_emptied_is_gone(
+    come: Come, organizer: Organizer
+) -> None:
+    days = [session(2027, 3, day) for day in (1, 2, 3)]
+    convening = await organizer.published(sessions=days)
+    path = f"/convenings/{convening.convening_id}/change"
+    async with come(organizer.who) as visitor:
+        await visitor.get(path)
+        hidden = dict(re.findall(r'name="(convening\.sessions\.\d\.session_id)" value="([^"]*)"', visitor.text))
+        assert list(hidden.values()) == [*(one.session_id for one in convening.sessions), ""]
+        times = {  # the second is emptied, the third is later
+            "convening.sessions.0.start_time": "2027-03-01T10:00",
+            "convening.sessions.0.end_time": "2027-03-01T12:00",
+            "convening.sessions.2.start_time": "2027-03-04T10:00",
+            "convening.sessions.2.end_time": "2027-03-04T12:00",
+        }
+        emptied = dict.fromkeys(("convening.sessions.1.start_time", "convening.sessions.1.end_time"), "")
+        answer = await visitor.send(path, **{**FIELDS, **hidden, **times, **emptied})
+        assert (answer.status_code, visitor.wrong()) == (200, {})
+    kept = await organizer("GetConvening", convening_id=convening.convening_id)
+    first, _, third = [one.session_id for one in convening.sessions]
+    assert [one.session_id for one in kept.sessions] == [first, third]
+
+
+async def test_one_that_goes_on_can_be_changed_though_its_times_have_seconds(come: Come, organizer: Organizer) -> None:
+    moments = [
+        datetime.datetime(2020, 3, 1, 9, 0, 20, tzinfo=datetime.UTC) + datetime.timedelta(days=n) for n in (0, 1)
+    ]
+    convening = await organizer.published(sessions=[session(2027, 3, 1), session(2027, 3, 2)])
+    begun = {"$set": {"sessions.0.start_time": moments[0], "sessions.0.end_time": moments[1]}}
+    await organizer.events.db.convenings.update_one({"_id": convening.convening_id}, begun)
+    path = f"/convenings/{convening.convening_id}/change"
+    async with come(organizer.who) as visitor:
+        await visitor.get(path)
+        shown = dict(re.findall(r'name="(convening\.sessions\.\d\.\w+)"[^>]* value="([^"]*)"', visitor.text))
+        assert shown["convening.sessions.0.start_time"] == "2020-03-01T11:00:20"
+        fields = {**FIELDS, **shown, "convening.time_zone": "Asia/Damascus", "convening.capacity": "31"}
+        answer = await visitor.send(path, **fields)
+        assert (answer.status_code, visitor.wrong()) == (200, {})
+    assert (await organizer("GetConvening", convening_id=convening.convening_id)).capacity == 31
+
+
 async def test_a_number_that_is_none_is_told_at_its_field(come: Come, organizer: Organizer) -> None:
     async with come(organizer.who) as visitor:
         await visitor.get("/convenings/new")

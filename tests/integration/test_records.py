@@ -203,6 +203,13 @@ async def test_for_an_organization_that_is_not_ones_own_nothing_is_created(publi
 
 
 # -- versions ------------------------------------------------------------------------------------------------------
+async def test_a_version_that_is_asked_for_twice_is_begun_once(publisher: Publisher) -> None:
+    first, request_id = await publisher.published(), new_uuid()
+    again = [await publisher("CreateVersion", record_id=first.record_id, request_id=request_id) for _ in range(2)]
+    assert again[0] == again[1]
+    assert (await refusal(publisher("CreateVersion", record_id=first.record_id))).reason == "VERSION_UNFINISHED"
+
+
 async def test_a_new_version_supersedes_the_former(resources: Service, publisher: Publisher) -> None:
     first = await publisher.published(title={"en": "Pomegranate reader"})
     draft = await publisher("CreateVersion", record_id=first.record_id)

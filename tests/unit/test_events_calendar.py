@@ -140,6 +140,19 @@ def test_a_cancellation_is_told_and_what_has_not_changed_is_the_same_file() -> N
     assert changed["DTSTAMP"].dt == changed["LAST-MODIFIED"].dt == SUMMER
 
 
+def test_a_session_that_was_removed_is_told_as_cancelled() -> None:
+    after = COURSE.change(at=SUMMER, sessions=COURSE.sessions[1:])
+    file = render(after)
+    for found in (read_by_python(file), read_by_node(file)):
+        told = {one["uid"]: (one["begin"], one["sequence"], one["status"]) for one in found}
+        assert told == {
+            "c@wasl": (WINTER.timestamp(), 1, "CANCELLED"),
+            "c.2@wasl": (SUMMER.timestamp(), 1, "CONFIRMED"),
+        }
+    held = read_by_python(render(after.hold(at=SUMMER)))
+    assert {one["uid"]: one["status"] for one in held} == {"c@wasl": "CANCELLED", "c.2@wasl": "CONFIRMED"}
+
+
 def test_texts_are_in_the_readers_language_if_there_are_any() -> None:
     both = replace(COURSE, title=LocalizedText(ar="القراءة", en="Reading"))
     for language, title, place in (("ar", "القراءة", "القاعة ٣, إدلب"), ("en", "Reading", "Room 3, Idleb")):

@@ -103,6 +103,97 @@ def test_an_offered_seat_waits_until_the_beginning_at_most() -> None:
     assert replace(convening(), accept_seconds=60).accept_by(NOW) == NOW + timedelta(minutes=1)
 
 
+# -- sessions ------------------------------------------------------------------------------------------------------
+def sessions(*hours: int, ids: tuple[str, ...] = ()) -> tuple[Session, ...]:
+    """Of an hour each, so many hours from now."""
+    times = [(NOW + hour * HOUR, NOW + (hour + 1) * HOUR) for hour in hours]
+    named = ids or ("",) * len(times)
+    return tuple(Session(start_time=a, end_time=b, session_id=one) for (a, b), one in zip(times, named, strict=True))
+
+
+THREE = replace(convening(ConveningState.PUBLISHED), sessions=sessions(1, 5, 9))
+
+
+@pytest.mark.parametrize(
+    ("given", "ids"),
+    [
+        (sessions(5, 9), ["c.2", "c.3"]),  # the first was taken out
+        (sessions(1, 9), ["c", "c.3"]),
+        (sessions(0, 1, 5, 9), ["c.4", "c", "c.2", "c.3"]),
+        (sessions(2, 6, 10), ["c", "c.2", "c.3"]),  # all moved
+        (sessions(1, 6, 9), ["c", "c.2", "c.3"]),
+        (sessions(5, 9, 13), ["c.2", "c.3", "c"]),  # the first one is the last now
+        (sessions(2, 6), ["c.4", "c.5"]),  # nobody can say which
+        (sessions(6, 7, 9, ids=("c.2", "", "c.3")), ["c.2", "c.4", "c.3"]),
+    ],
+)
+def test_a_session_keeps_its_identity(given: tuple[Session, ...], ids: list[str]) -> None:
+    after = THREE.change(at=NOW, sessions=model.identified("c", given, before=THREE))
+    assert [one.session_id for one in after.sessions] == ids
+    assert {one.session_id for one in (*after.sessions, *after.removed_sessions)} >= {"c", "c.2", "c.3"}
+    again = model.identified("c", (*after.sessions, *sessions(20)), before=after)
+    assert again[-1].session_id not in {"c", "c.2", "c.3", *ids}, "given out before"
+
+
+@pytest.mark.parametrize("wrong", ["c.4", "d", "c.2"])
+def test_an_identity_is_nobodys_choice_and_one_sessions_only(wrong: str) -> None:
+    with pytest.raises(model.SessionUnknown) as refused:
+        model.identified("c", sessions(1, 5, ids=("c.2", wrong)), before=THREE)
+    assert [one.field for one in refused.value.violations] == ["convening.sessions[1].session_id"]
+    with pytest.raises(model.SessionUnknown):
+        model.identified("c", sessions(1, ids=("c",)))
+
+
+def test_of_a_draft_no_calendar_knows_what_was_taken_out() -> None:
+    draft = replace(THREE, state=ConveningState.DRAFT)
+    assert draft.change(at=NOW, sessions=THREE.sessions[:1]).removed_sessions == ()
+    assert THREE.change(at=NOW, sessions=THREE.sessions[:1]).removed_sessions == THREE.sessions[1:]
+
+
+@pytest.mark.parametrize(
+    ("after", "begun"),
+    [
+        (sessions(-3, 0, 5), False),
+        (sessions(-3, 0, 9), False),
+        (sessions(-3, 5), False),
+        (sessions(-2, 0, 5), True),  # what is over has been then
+        (sessions(-3, -1, 5), True),  # what has not begun cannot begin in the past
+        (sessions(-9, -3, 0, 5), True),
+        (sessions(-3, -2, -1), True),
+    ],
+)
+def test_what_changes_of_published_times_is_to_come(after: tuple[Session, ...], begun: bool) -> None:
+    before = replace(THREE, sessions=sessions(-3, 0, 5))  # over, going on in a minute, to come
+    given = model.identified("c", after, before=before)
+    if begun:
+        with pytest.raises(model.ConveningBegun):
+            model.check_to_come(before.sessions, given, at=NOW - timedelta(minutes=1))
+    else:
+        model.check_to_come(before.sessions, given, at=NOW - timedelta(minutes=1))
+
+
+@pytest.mark.parametrize(
+    "name", ["Factory", "localtime", "posixrules", "posix/Asia/Damascus", "Syria/Idleb", "", "../UTC"]
+)
+def test_a_zone_is_one_of_a_place(name: str) -> None:
+    for known in ("Asia/Damascus", "Europe/Berlin", "Africa/Casablanca", "Etc/GMT-3", "UTC"):
+        model.check_times(sessions(1), known)
+    with pytest.raises(model.TimeZoneUnknown) as refused:
+        model.check_times(sessions(1), name)
+    assert [one.field for one in refused.value.violations] == ["convening.time_zone"]
+
+
+def test_a_session_that_goes_on_may_end_later_but_not_have_ended() -> None:
+    (before,) = sessions(0, ids=("c",))
+    for end, begun in ((2 * HOUR, False), (HOUR / 2, True)):
+        after = replace(before, end_time=NOW + end)
+        if begun:
+            with pytest.raises(model.ConveningBegun):
+                model.check_to_come([before], [after], at=NOW + HOUR / 2)
+        else:
+            model.check_to_come([before], [after], at=NOW + HOUR / 2)
+
+
 class WaitingList(RuleBasedStateMachine):
     """People come, accept, let pass and leave, and the capacity changes, as usecases/seats.py does it.
 

@@ -1,7 +1,8 @@
-"""The first bytes of a content tell whether it is what it says."""
+"""The first bytes of a content tell whether it is what it says; a text is one to its end; a name fits its type."""
 
 import io
 import zipfile
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -53,3 +54,45 @@ def test_text_is_utf_8_though_the_head_cuts_a_letter() -> None:
     assert media.is_what_it_says("text/plain", long)
     for broken in ("مدرسة".encode("cp1256"), b"a\0b", "م".encode()[:1], b"\xff" + long[1:]):
         assert not media.is_what_it_says("text/plain", broken)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 1 << 20])
+async def test_a_text_is_one_to_its_end_whatever_a_piece_cuts(length: int) -> None:
+    async def pieces(content: bytes) -> AsyncIterator[bytes]:
+        for at in range(0, len(content), length):
+            yield content[at : at + length]
+
+    long = "اسم,عدد 🏫\n".encode() * 300
+    assert await media.is_text_throughout(pieces(long))
+    for broken in (long + b"\xff", long + b"\xff\n", long + b"\0", long + "م".encode()[:1], b"\xff" + long):
+        assert not await media.is_text_throughout(pieces(broken)), broken[-3:]
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "name", "wrong"),
+    [
+        ("text/plain", "x.exe", "exe"),
+        ("text/plain", "درس.EXE", "exe"),
+        ("text/plain", "x.exe. .", "exe"),  # so Windows runs it
+        ("text/plain", "x.txt.js", "js"),
+        ("image/png", "x.pdf", "pdf"),
+        ("application/pdf", "x.png", "png"),
+        ("application/zip", "x.docx", "docx"),
+        (f"{OFFICE}wordprocessingml.document", "x.docm", "docm"),
+        ("image/jpeg", "x.JPEG", ""),
+        ("image/jpeg", "صورة.jpg", ""),
+        ("application/pdf", "تقرير 12.3.2027", ""),  # no extension but a date
+        ("application/pdf", "المادة 1.النسخة الثانية", ""),
+        ("text/plain", "README", ""),
+        ("text/plain", "pdf", ""),
+        ("text/plain", "درس.md", ""),
+        ("text/csv", ".csv", ""),
+    ],
+)
+def test_a_name_ends_as_its_type_or_in_nothing_that_is_known(mime_type: str, name: str, wrong: str) -> None:
+    assert media.wrong_extension(mime_type, name) == wrong
+
+
+def test_every_type_that_is_taken_has_its_extensions() -> None:
+    assert media.EXTENSIONS.keys() == media.CHECKS.keys()
+    assert len({one for some in media.EXTENSIONS.values() for one in some}) == sum(map(len, media.EXTENSIONS.values()))

@@ -23,6 +23,8 @@ from services.events.model import (
     Seats,
     Session,
     check_times,
+    check_to_come,
+    identified,
 )
 from services.events.usecases import seats
 from wasl.events.v1 import events_pb2
@@ -35,15 +37,17 @@ WRITTEN = (
 
 
 async def create_convening(tx: Tx, *, convening: dict[str, Any], organization_id: str, by: Caller) -> Convening:
-    """Begin a draft. Raises what participants.acting_for raises, SessionsOverlap, TimeZoneUnknown."""
+    """Begin a draft. Raises what participants.acting_for raises, SessionUnknown, SessionsOverlap, TimeZoneUnknown."""
     organizer = await participants.acting_for(tx, by=by, organization_id=organization_id)
+    convening_id, values = new_id(), _written(convening)
+    values["sessions"] = identified(convening_id, values["sessions"])
     made = Convening(
-        convening_id=new_id(),
+        convening_id=convening_id,
         organizer_id=organizer.participant_id,
         state=ConveningState.DRAFT,
         create_time=tx.now,
         update_time=tx.now,
-        **_written(convening),
+        **values,
     )
     check_times(made.sessions, made.time_zone)
     made = await store.add(tx, store.searchable(made))
@@ -98,13 +102,18 @@ async def update_convening(
 ) -> Convening:
     """Change what the mask names, or else what is given; announced when it is published.
 
-    Raises NotActingFor, ConveningNotFound, FieldNotChangeable, ConveningInOtherState, BelowSeatsTaken, and what
-    create_convening raises.
+    Raises NotActingFor, ConveningNotFound, FieldNotChangeable, ConveningInOtherState, ConveningBegun, BelowSeatsTaken,
+    and what create_convening raises.
     """
     before = await _own(tx, convening["convening_id"], by)
     errors.check_etag(before.version, convening["etag"])
-    after = before.change(at=tx.now, **_written(masks.chosen(convening, update_mask, of=WRITTEN, required=REQUIRED)))
+    changes = _written(masks.chosen(convening, update_mask, of=WRITTEN, required=REQUIRED))
+    if "sessions" in changes:
+        changes["sessions"] = identified(before.convening_id, changes["sessions"], before=before)
+    after = before.change(at=tx.now, **changes)
     check_times(after.sessions, after.time_zone)
+    if after.state is ConveningState.PUBLISHED:
+        check_to_come(before.sessions, after.sessions, at=tx.now)
     (await store.get(tx, Seats, after.convening_id)).check_fits(after.capacity)
     after = await store.save(tx, store.searchable(after))
     if after.state is ConveningState.PUBLISHED:

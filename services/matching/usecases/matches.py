@@ -1,5 +1,6 @@
 """Matches: proposed by one side, answered by the other, delivered and confirmed."""
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -92,18 +93,30 @@ async def get_match(tx: Tx, *, match_id: str, by: Caller) -> Match:
 async def list_matches(
     tx: Tx, *, page_size: int, page_token: str, participant_id: str, by: Caller, state: str | None = None, **of: str
 ) -> Page[Match]:
-    """Newest first: a participant's whom the caller acts for (by default himself or herself), or all, for coordinators.
+    """Newest first: a participant's whom the caller acts for, or all, for coordinators.
 
-    Raises NotActingFor, NoParticipant.
+    By default that of the named need or offer, if the caller acts for it, else himself or herself. Raises NotActingFor,
+    NoParticipant.
     """
     if COORDINATOR not in by.roles:
         if not participant_id:
-            participant_id = (await participants.acting_for(tx, by=by)).participant_id
+            own = await _owner(tx, by, **of)
+            participant_id = own or (await participants.acting_for(tx, by=by)).participant_id
         elif not await _acts_for(tx, participant_id, by):
             raise NotActingFor
     return await store.list_matches(
         tx, participant_id=participant_id, state=state, page_size=page_size, page_token=page_token, **of
     )
+
+
+async def _owner(tx: Tx, by: Caller, *, need_id: str, offer_id: str) -> str:
+    """The participant of the need or the offer, if there is one that the caller acts for; else empty."""
+    for side, posting_id in ((Side.NEED, need_id), (Side.OFFER, offer_id)):
+        with contextlib.suppress(errors.NotFound):  # a filter does not tell what is there
+            posting = await store.get_posting(tx, side, posting_id)
+            if await _acts_for(tx, posting.participant_id, by):
+                return posting.participant_id
+    return ""
 
 
 async def accept_match(tx: Tx, *, match_id: str, etag: str, by: Caller) -> Match:

@@ -227,7 +227,7 @@ async def create(visit: Visit) -> Response:
 
 
 async def change(visit: Visit) -> Response:
-    """Changes one that is a draft or published."""
+    """Changes one that is a draft or published; its sessions keep their identity by a hidden field."""
     visit.signed_in()
     one = await convening_of(visit)
     form = visit.form()
@@ -245,8 +245,12 @@ async def change(visit: Visit) -> Response:
 
 
 def _typed(form: Form, kind: Any, **known: Any) -> Any:
-    """The sessions' times are those of the zone that the form names."""
-    return form.message(kind, form.value("convening.time_zone"), **known)
+    """The sessions' times are those of the zone that the form names; a session whose times were emptied is none."""
+    made = form.message(kind, form.value("convening.time_zone"), **known)
+    kept = [one for one in made.convening.sessions if one.HasField("start_time") or one.HasField("end_time")]
+    del made.convening.sessions[:]
+    made.convening.sessions.extend(kept)
+    return made
 
 
 async def _saved(visit: Visit, form: Form, one: m.Convening) -> Response:
@@ -259,6 +263,7 @@ async def _saved(visit: Visit, form: Form, one: m.Convening) -> Response:
             form.refuse(refused)
             visit.path = f"/convenings/{one.convening_id}/change"
             visit.typed["convening.etag"] = [one.etag]
+            visit.typed |= {f"convening.sessions.{n}.session_id": [s.session_id] for n, s in enumerate(one.sessions)}
             visit.typed.pop("request_id", None)  # the next change is another one
             return _form_page(visit, form, convening=one)
     return visit.to(f"/convenings/{one.convening_id}", "notice.saved")

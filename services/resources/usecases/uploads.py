@@ -1,5 +1,6 @@
 """Files on their way in and out. Bytes go beside the transactions: until an upload ends they are nobody's."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from services.resources.model import (
     CURATOR,
     ContentMismatch,
     File,
+    FileNameMismatch,
     FileNotFound,
     FileTooLarge,
     MediaTypeUnknown,
@@ -29,13 +31,16 @@ async def create_upload(
 ) -> Upload:
     """Announce a file of a draft; `said`: name, language_code, mime_type, sha256.
 
-    Raises RecordNotFound, NotPublisher, RecordInOtherState, TooManyFiles, FileTooLarge, MediaTypeUnknown.
+    Raises RecordNotFound, NotPublisher, RecordInOtherState, TooManyFiles, FileTooLarge, MediaTypeUnknown,
+    FileNameMismatch.
     """
     record = await own_record(tx, record_id=record_id, by=by)
     if size_bytes > most:
         raise FileTooLarge(most=most)
     if said["mime_type"] not in media.CHECKS:
         raise MediaTypeUnknown(known=", ".join(media.CHECKS))
+    if extension := media.wrong_extension(said["mime_type"], said["name"]):
+        raise FileNameMismatch(mime_type=said["mime_type"], extension=extension)
     upload = Upload(
         file_id=new_id(),
         record_id=record_id,
@@ -97,6 +102,12 @@ def _forget(tx: Tx, upload: Upload) -> None:
 def check_content(mime_type: str, head: bytes) -> None:
     """Raises ContentMismatch when the first bytes of a content are not of this type."""
     if not media.is_what_it_says(mime_type, head):
+        raise ContentMismatch(mime_type=mime_type)
+
+
+async def check_whole(mime_type: str, pieces: AsyncIterator[bytes]) -> None:
+    """Raises ContentMismatch when a text is none to its end."""
+    if mime_type in media.TEXTS and not await media.is_text_throughout(pieces):
         raise ContentMismatch(mime_type=mime_type)
 
 

@@ -157,7 +157,8 @@ class EventsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateConvening(self, request, context):
-        """Changes a convening; not below the seats that are taken.
+        """Changes a convening; not below the seats that are taken. A session that is taken out of a published one is told to
+        calendars as cancelled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

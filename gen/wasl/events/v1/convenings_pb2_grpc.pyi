@@ -44,7 +44,9 @@ class EventsServiceStub:
     ListConvenings: _grpc.UnaryUnaryMultiCallable[_convenings_pb2.ListConveningsRequest, _convenings_pb2.ListConveningsResponse]
     """The convenings that the caller may see, newest first or by time."""
     UpdateConvening: _grpc.UnaryUnaryMultiCallable[_convenings_pb2.UpdateConveningRequest, _convenings_pb2.Convening]
-    """Changes a convening; not below the seats that are taken."""
+    """Changes a convening; not below the seats that are taken. A session that is taken out of a published one is told to
+    calendars as cancelled.
+    """
     PublishConvening: _grpc.UnaryUnaryMultiCallable[_convenings_pb2.PublishConveningRequest, _convenings_pb2.Convening]
     """Opens a convening for registration."""
     CancelConvening: _grpc.UnaryUnaryMultiCallable[_convenings_pb2.CancelConveningRequest, _convenings_pb2.Convening]
@@ -86,7 +88,9 @@ class EventsServiceAsyncStub(EventsServiceStub):
     ListConvenings: _aio.UnaryUnaryMultiCallable[_convenings_pb2.ListConveningsRequest, _convenings_pb2.ListConveningsResponse]  # type: ignore[assignment]
     """The convenings that the caller may see, newest first or by time."""
     UpdateConvening: _aio.UnaryUnaryMultiCallable[_convenings_pb2.UpdateConveningRequest, _convenings_pb2.Convening]  # type: ignore[assignment]
-    """Changes a convening; not below the seats that are taken."""
+    """Changes a convening; not below the seats that are taken. A session that is taken out of a published one is told to
+    calendars as cancelled.
+    """
     PublishConvening: _aio.UnaryUnaryMultiCallable[_convenings_pb2.PublishConveningRequest, _convenings_pb2.Convening]  # type: ignore[assignment]
     """Opens a convening for registration."""
     CancelConvening: _aio.UnaryUnaryMultiCallable[_convenings_pb2.CancelConveningRequest, _convenings_pb2.Convening]  # type: ignore[assignment]
@@ -149,7 +153,9 @@ class EventsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _convenings_pb2.UpdateConveningRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_convenings_pb2.Convening, _abc.Awaitable[_convenings_pb2.Convening]]:
-        """Changes a convening; not below the seats that are taken."""
+        """Changes a convening; not below the seats that are taken. A session that is taken out of a published one is told to
+        calendars as cancelled.
+        """
 
     @_abc_1.abstractmethod
     def PublishConvening(

@@ -263,7 +263,9 @@ class ListMatchesRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the page before."""
     participant_id: _builtins.str
-    """Of this participant, whom the caller acts for; empty: all, for coordinators."""
+    """Of this participant, whom the caller acts for; empty: that of the named need or offer, if the caller acts for it, else
+    the caller's own; all, for coordinators.
+    """
     need_id: _builtins.str
     """Only of this need."""
     offer_id: _builtins.str
