@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from chassis import pb
 from services.portal.forms import Form
-from services.portal.names import organizations_named
+from services.portal.names import organizations_named, people_named
 from services.portal.refusals import Refused
 from services.portal.visit import Visit
 from wasl.members.v1 import affiliations_pb2 as a
 from wasl.members.v1 import members_pb2 as m
 from wasl.resources.v1 import resources_pb2 as r
+from wasl.type.v1.localized_text_pb2 import LocalizedText
 
 DUE = timedelta(days=14)  # in which the network wants to answer an applicant
 ENDED = ("APPROVED", "REJECTED", "WITHDRAWN")  # states in which an application waits no more
@@ -126,21 +127,14 @@ async def affiliations(visit: Visit) -> Response:
         state=a.Affiliation.REQUESTED, page_token=visit.query("page_token"), page_size=20
     )
     found = await visit.call(visit.members.ListAffiliations, request)
-    people, organizations = await _sides(visit, found.affiliations)
-    return visit.page(
-        "coordination/affiliations.html",
-        found=found,
-        people=people,
-        organizations=organizations,
-        counts=await counts(visit),
-    )
+    named = await _named(visit, found.affiliations)
+    return visit.page("coordination/affiliations.html", found=found, named=named, counts=await counts(visit))
 
 
-async def _sides(visit: Visit, found: Iterable[a.Affiliation]) -> tuple[dict[str, m.Person], dict[str, Any]]:
-    """People, and names of organizations, by id."""
-    asked = {one.person_id: m.GetPersonRequest(person_id=one.person_id) for one in found}
-    people = await visit.each(visit.members.GetPerson, asked)
-    return people, await organizations_named(visit, [one.organization_id for one in found])
+async def _named(visit: Visit, found: Iterable[a.Affiliation]) -> dict[str, LocalizedText]:
+    """The people and organizations of these affiliations, by id."""
+    people = await people_named(visit, [one.person_id for one in found])
+    return people | await organizations_named(visit, [one.organization_id for one in found])
 
 
 async def affiliation(visit: Visit) -> Response:
@@ -154,9 +148,8 @@ async def _affiliation_page(visit: Visit, form: Form) -> Response:
     found = await visit.call(visit.members.GetAffiliation, request)
     same = a.ListAffiliationsRequest(organization_id=found.organization_id, state=a.Affiliation.CONFIRMED, page_size=20)
     others = (await visit.call(visit.members.ListAffiliations, same)).affiliations
-    people, organizations = await _sides(visit, [found, *others])
-    context: Any = {"others": others, "people": people, "organizations": organizations}
-    return visit.page("coordination/affiliation.html", form=form, affiliation=found, **context)
+    named = await _named(visit, [found, *others])
+    return visit.page("coordination/affiliation.html", form=form, affiliation=found, others=others, named=named)
 
 
 async def settle(verb: str, notice: str, visit: Visit) -> Response:

@@ -6,7 +6,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from starlette.responses import Response
 
 from services.portal.acting import Acting, acting
-from services.portal.names import organizations_named
+from services.portal.names import organizations_named, people_named
 from services.portal.refusals import Refused
 from services.portal.visit import Visit
 from wasl.events.v1 import convenings_pb2 as c
@@ -42,7 +42,7 @@ async def organization(visit: Visit) -> Response:
     """One organization, with what it organizes and has published; to members also its people."""
     found = await _organization(visit, visit.argument("organization_id"))
     convenings, records = await _works(visit, found.organization_id)
-    affiliations, people, known = None, {}, None
+    affiliations, named, known = None, {}, None
     member = visit.may("member", "coordinator")
     if member:
         known = await visit.unless_away(acting(visit))
@@ -53,8 +53,8 @@ async def organization(visit: Visit) -> Response:
             page_size=20,
         )
         affiliations = await visit.part(visit.members.ListAffiliations, request)
-        asked = {one.person_id: m.GetPersonRequest(person_id=one.person_id) for one in _affiliations(affiliations)}
-        people = await visit.unless_away(visit.each(visit.members.GetPerson, asked)) or {}
+        asked = [one.person_id for one in _affiliations(affiliations)]
+        named = await visit.unless_away(people_named(visit, asked)) or {}
     return visit.page(
         "directory/organization.html",
         organization=found,
@@ -62,7 +62,7 @@ async def organization(visit: Visit) -> Response:
         records=records,
         member=member,
         affiliations=affiliations,
-        people=people,
+        named=named,
         acts=visit.may("coordinator") or (known is not None and found.organization_id in known.organizations),
     )
 
