@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "gen")]
 
 from tests.e2e.browser import SIZES, Person, chromium  # noqa: E402
+from tests.e2e.pages import PAGES  # noqa: E402
 
 URL = os.environ["WASL_URL"]
 STATE = pathlib.Path(os.environ["WASL_STATE_DIR"])
@@ -31,26 +32,6 @@ GUIDE = {  # picture: who looks at which page
     "record": ("member", "/records/{record}"),
     "queue": ("coordinator", "/queues/applications"),
     "application": ("coordinator", "/queues/applications/{application}"),
-}
-ALL = {  # role: the pages that it sees
-    "": (
-        *("", "/about", "/rules", "/help", "/privacy", "/accessibility", "/docs", "/map", "/sign-in", "/sign-up"),
-        *("/organizations", "/organizations/{organization}", "/convenings", "/convenings/month"),
-        *("/convenings/{convening}", "/records", "/records?q=علوم", "/records/{record}", "/nowhere"),
-    ),
-    "member": (
-        *("/desk", "/profile", "/people", "/needs", "/needs/{need}", "/needs/new", "/offers", "/matches"),
-        *("/matches/{match}", "/convenings/new", "/registrations", "/calendar-feeds", "/records/new", "/my-records"),
-        *("/apply", "/apply?for=organization", "/sessions", "/convenings/organized"),
-    ),
-    "coordinator": (
-        "/queues",
-        "/queues/applications",
-        "/queues/applications/{application}",
-        "/queues/affiliations",
-        "/figures",
-    ),
-    "curator": ("/queues/records",),
 }
 
 
@@ -68,7 +49,10 @@ class Sample:
             ("record", "", "/v1/records"),
             ("need", "member", f"/v1/needs?state=PUBLISHED&participantId={self._own()}"),
             ("match", "member", f"/v1/matches?participantId={self._own()}"),
+            ("offer", "member", "/v1/offers?state=PUBLISHED"),
+            ("person", "member", "/v1/people"),
             ("application", "coordinator", "/v1/applications?state=SUBMITTED"),
+            ("affiliation", "coordinator", "/v1/affiliations?state=REQUESTED"),
         ):
             found = self._get(role, path)
             items: list[dict[str, Any]] = next((value for value in found.values() if isinstance(value, list)), [])
@@ -117,7 +101,7 @@ def guide(sample: Sample) -> None:
 def everything(sample: Sample, folder: pathlib.Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
-        for role, patterns in ALL.items():
+        for role, patterns in PAGES.items():
             for code in ("ar", "en"):
                 for size in SIZES:
                     person = Person(browser, URL, code, size=size)

@@ -21,6 +21,7 @@ from tests.e2e.browser import (
     violations,
 )
 from tests.e2e.conftest import PASSWORD, Network
+from tests.e2e.pages import FILES, PAGES
 
 MODES = [("ar", True), ("en", True), ("ar", False)]  # language, with scripts
 Visitor = Callable[..., Person]
@@ -205,28 +206,6 @@ def test_a_record_is_found_by_another_spelling(network: Network, visitor: Visito
 
 
 # -- every page ----------------------------------------------------------------------------------------------------
-PAGES = {  # by who sees them; what stands in brackets is one of `things`
-    "": (
-        *("", "/about", "/rules", "/help", "/privacy", "/accessibility", "/docs", "/map", "/sign-in", "/sign-up"),
-        *("/organizations", "/organizations/{organization}", "/convenings", "/convenings/month", "/nowhere"),
-        *("/convenings/{convening}", "/records", "/records?q=معلم", "/records/{record}"),
-    ),
-    "member": (
-        *("/desk", "/profile", "/sessions", "/apply", "/apply?for=organization", "/applications/{draft}"),
-        *("/applications/{draft}/change", "/organizations/{organization}/change", "/people", "/people/{person}"),
-        *("/people/{person}/change", "/affiliations/new?organization_id={other}", "/needs", "/needs/{need}"),
-        *("/needs/{need}/change", "/needs/new", "/offers", "/offers/{offer}", "/offers/{own_offer}/change"),
-        *("/offers/new", "/matches", "/matches/{match}", "/convenings/new", "/convenings/organized"),
-        *("/convenings/{convening}/change", "/convenings/{convening}/cancel", "/convenings/{convening}/registrations"),
-        *("/registrations", "/calendar-feeds", "/records/new", "/records/{written}/change", "/my-records"),
-    ),
-    "coordinator": (
-        *("/queues", "/queues/applications", "/queues/applications/{application}", "/queues/affiliations"),
-        *("/queues/affiliations/{affiliation}", "/accounts/{account}/roles", "/figures"),
-    ),
-    "curator": ("/queues/records",),
-}
-FILES = {"/convenings/*/calendar", "/files/*"}
 FOREIGN = {"Wasl", "CloudEvents", "JavaScript", "WCAG", "AA", "axe", "https"}  # names that have no other spelling
 
 
