@@ -4,6 +4,7 @@ So a page says which fields it has and nothing else: what is typed becomes the r
 what a service refuses finds its field by the same name.
 """
 
+import contextlib
 import datetime
 import re
 import uuid
@@ -74,6 +75,14 @@ class Form:
         if wrong:
             raise Refused(400, fields=wrong)
         return kind(**{**made, **known})
+
+    @contextlib.contextmanager
+    def refusals(self) -> Iterator[None]:
+        """What is refused inside is shown by the form, on the page that comes next. Raises as `refuse`."""
+        try:
+            yield
+        except Refused as refused:
+            self.refuse(refused)
 
     def refuse(self, refused: Refused) -> None:
         """Shows what a service says. Raises it again when it is not about what was typed and will not pass."""

@@ -203,12 +203,10 @@ async def move(verb: str, notice: str, visit: Visit) -> Response:
 async def _done(visit: Visit, rpc: Any, request: Any, notice: str) -> Response:
     """Back to the page of the convening, with the notice or with what was refused."""
     form = visit.form()
-    try:
+    with form.refusals():
         await visit.call(rpc, request)
-    except Refused as refused:
-        form.refuse(refused)
-        return await _convening_page(visit, form)
-    return visit.to(f"/convenings/{visit.argument('convening_id')}", notice)
+        return visit.to(f"/convenings/{visit.argument('convening_id')}", notice)
+    return await _convening_page(visit, form)
 
 
 # -- organizing ----------------------------------------------------------------------------------------------------
@@ -291,12 +289,9 @@ async def cancel(visit: Visit) -> Response:
     visit.signed_in()
     form, one = visit.form(), await convening_of(visit)
     if form.sent:
-        try:
+        with form.refusals():
             request = form.message(m.CancelConveningRequest, convening_id=one.convening_id)
             await visit.call(visit.events.CancelConvening, request)
-        except Refused as refused:
-            form.refuse(refused)
-        else:
             return visit.to(f"/convenings/{one.convening_id}", "notice.convening.cancelled")
     return visit.page("convenings/cancel.html", form=form, convening=one)
 

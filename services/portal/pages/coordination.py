@@ -12,7 +12,6 @@ from starlette.responses import Response
 from chassis import pb
 from services.portal.forms import Form
 from services.portal.names import organizations_named, people_named
-from services.portal.refusals import Refused
 from services.portal.visit import Visit
 from wasl.members.v1 import affiliations_pb2 as a
 from wasl.members.v1 import members_pb2 as m
@@ -110,13 +109,11 @@ async def decide(verb: str, notice: str, visit: Visit) -> Response:
     """One step of an application: review, approve, reject."""
     await visit.require("coordinator")
     form, known = visit.form(), {"application_id": visit.argument("application_id")}
-    try:
+    with form.refusals():
         request = form.message(getattr(m, f"{verb}ApplicationRequest"), **known)
         await visit.call(getattr(visit.members, f"{verb}Application"), request)
-    except Refused as refused:
-        form.refuse(refused)
-        return await _application_page(visit, form)
-    return visit.to(f"/queues/applications/{known['application_id']}", notice)
+        return visit.to(f"/queues/applications/{known['application_id']}", notice)
+    return await _application_page(visit, form)
 
 
 # -- affiliations --------------------------------------------------------------------------------------------------
@@ -156,13 +153,11 @@ async def settle(verb: str, notice: str, visit: Visit) -> Response:
     """Confirms or declines an affiliation."""
     await visit.require("coordinator")
     form, known = visit.form(), {"affiliation_id": visit.argument("affiliation_id")}
-    try:
+    with form.refusals():
         request = form.message(getattr(a, f"{verb}AffiliationRequest"), **known)
         await visit.call(getattr(visit.members, f"{verb}Affiliation"), request)
-    except Refused as refused:
-        form.refuse(refused)
-        return await _affiliation_page(visit, form)
-    return visit.to("/queues/affiliations", notice)
+        return visit.to("/queues/affiliations", notice)
+    return await _affiliation_page(visit, form)
 
 
 # -- roles ---------------------------------------------------------------------------------------------------------
@@ -184,13 +179,11 @@ async def change_roles(verb: str, notice: str, visit: Visit) -> Response:
     """Grants or revokes a role."""
     await visit.require("coordinator")
     form, known = visit.form(), {"account_id": visit.argument("account_id")}
-    try:
+    with form.refusals():
         request = form.message(getattr(m, f"{verb}RoleRequest"), **known)
         await visit.call(getattr(visit.members, f"{verb}Role"), request)
-    except Refused as refused:
-        form.refuse(refused)
-        return await _roles_page(visit, form)
-    return visit.to(f"/accounts/{known['account_id']}/roles", notice)
+        return visit.to(f"/accounts/{known['account_id']}/roles", notice)
+    return await _roles_page(visit, form)
 
 
 # -- figures -------------------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from services.portal.acting import Acting, acting
 from services.portal.names import organizations_named, people_named
-from services.portal.refusals import Refused
 from services.portal.visit import Visit
 from wasl.events.v1 import convenings_pb2 as c
 from wasl.members.v1 import affiliations_pb2 as a
@@ -74,13 +73,10 @@ async def change_organization(visit: Visit) -> Response:
     form = visit.form()
     form.fill("organization", found)
     if form.sent:
-        try:
+        with form.refusals():
             request = form.message(m.UpdateOrganizationRequest, update_mask=WHOLE)
             request.organization.organization_id = found.organization_id
             await visit.call(visit.members.UpdateOrganization, request)
-        except Refused as refused:
-            form.refuse(refused)
-        else:
             return visit.to(f"/organizations/{found.organization_id}", "notice.saved")
     return visit.page("directory/change.html", form=form, kind="organization", member_id=found.organization_id)
 
@@ -140,13 +136,10 @@ async def change_person(visit: Visit) -> Response:
     form = visit.form()
     form.fill("person", found)
     if form.sent:
-        try:
+        with form.refusals():
             request = form.message(m.UpdatePersonRequest, update_mask=WHOLE)
             request.person.person_id = found.person_id
             await visit.call(visit.members.UpdatePerson, request)
-        except Refused as refused:
-            form.refuse(refused)
-        else:
             return visit.to(f"/people/{found.person_id}", "notice.saved")
     occupations = visit.language.words(m.PersonProfile.Occupation)
     context: Any = {"kind": "person", "member_id": found.person_id, "occupations": occupations}
@@ -182,11 +175,8 @@ async def ask_for_affiliation(visit: Visit) -> Response:
     if not organization_id:
         return visit.to("/organizations", "notice.affiliation.choose")
     if form.sent:
-        try:
+        with form.refusals():
             await visit.call(visit.members.CreateAffiliation, form.message(a.CreateAffiliationRequest))
-        except Refused as refused:
-            form.refuse(refused)
-        else:
             return visit.to("/profile", "notice.affiliation.requested")
     return visit.page(
         "directory/affiliation.html",

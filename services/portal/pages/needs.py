@@ -181,12 +181,10 @@ async def close(side: _Side, visit: Visit) -> Response:
 async def propose(side: _Side, visit: Visit) -> Response:
     """Proposes a match of what a suggestion names."""
     form = visit.form()
-    try:
+    with form.refusals():
         made = await visit.call(visit.matching.CreateMatch, form.message(matches_pb.CreateMatchRequest))
-    except Refused as refused:
-        form.refuse(refused)
-        return await _page(side, visit, await _posting(side, visit), form)
-    return visit.to(f"/matches/{made.match_id}", "notice.proposed")
+        return visit.to(f"/matches/{made.match_id}", "notice.proposed")
+    return await _page(side, visit, await _posting(side, visit), form)
 
 
 async def match(visit: Visit) -> Response:

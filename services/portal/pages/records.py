@@ -211,11 +211,8 @@ async def create(visit: Visit) -> Response:
     """A new record: saved as a draft, whose page takes its files."""
     form, known = visit.form(), await acting(visit)
     if form.sent:
-        try:
+        with form.refusals():
             made = await visit.call(visit.resources.CreateRecord, form.message(r.CreateRecordRequest))
-        except Refused as refused:
-            form.refuse(refused)
-        else:
             return visit.to(f"/records/{made.record_id}", "notice.record.begun")
     return visit.page("records/edit.html", form=form, record=None, acting=known, **_choices(visit.language))
 
@@ -227,13 +224,10 @@ async def change(visit: Visit) -> Response:
     form = visit.form()
     form.fill("record", found)
     if form.sent:
-        try:
+        with form.refusals():
             request = form.message(r.UpdateRecordRequest, update_mask=FieldMask(paths=EDITED))
             request.record.record_id = found.record_id
             await visit.call(visit.resources.UpdateRecord, request)
-        except Refused as refused:
-            form.refuse(refused)
-        else:
             return visit.to(f"/records/{found.record_id}", "notice.saved")
     return visit.page("records/edit.html", form=form, record=found, acting=None, **_choices(visit.language))
 
@@ -256,13 +250,11 @@ async def move(verb: str, notice: str, visit: Visit) -> Response:
     visit.signed_in()
     form = visit.form()
     kind = getattr(r, f"{verb}Request")
-    try:
+    with form.refusals():
         request = form.message(kind, record_id=visit.argument("record_id"))
         done = await visit.call(getattr(visit.resources, verb), request)
-    except Refused as refused:
-        form.refuse(refused)
-        return await _page(visit, await _record(visit), form)
-    return visit.to(f"/records/{done.record_id}", notice)
+        return visit.to(f"/records/{done.record_id}", notice)
+    return await _page(visit, await _record(visit), form)
 
 
 # -- files ---------------------------------------------------------------------------------------------------------
@@ -270,14 +262,12 @@ async def add_file(visit: Visit) -> Response:
     """Takes a file as a form sends it, and passes it on as it comes."""
     visit.signed_in()
     form, record_id = visit.form(), visit.argument("record_id")
-    try:
+    with form.refusals():
         if visit.file is None:
             raise Refused(400, fields={"file": visit.language.gettext("form.value")})
         await files.add(visit, record_id, visit.file, form.value("language"))
-    except Refused as refused:
-        form.refuse(refused)
-        return await _page(visit, await _record(visit), form)
-    return visit.to(f"/records/{record_id}", "notice.record.file")
+        return visit.to(f"/records/{record_id}", "notice.record.file")
+    return await _page(visit, await _record(visit), form)
 
 
 async def begin_upload(visit: Visit) -> Response:

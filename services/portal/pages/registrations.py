@@ -44,14 +44,12 @@ async def _registrations_page(visit: Visit, form: Form) -> Response:
 async def decide(verb: str, notice: str, visit: Visit) -> Response:
     """The organizer's answer to a registration: a seat or the waiting list, or no."""
     form = visit.form()
-    try:
+    with form.refusals():
         kind = getattr(r, f"{verb}RegistrationRequest")
         request = form.message(kind, registration_id=visit.argument("registration_id"))
         await visit.call(getattr(visit.events, f"{verb}Registration"), request)
-    except Refused as refused:
-        form.refuse(refused)
-        return await _registrations_page(visit, form)
-    return visit.to(f"/convenings/{visit.argument('convening_id')}/registrations", notice)
+        return visit.to(f"/convenings/{visit.argument('convening_id')}/registrations", notice)
+    return await _registrations_page(visit, form)
 
 
 async def my_registrations(visit: Visit) -> Response:
