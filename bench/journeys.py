@@ -52,7 +52,7 @@ CONTEST_TARGET, SUGGEST_TARGET, SEARCH_TARGET = 0.5, 150, 100  # ours over their
 WARM_UP = 20  # of the questions of each size
 GROWS = {
     "suggest": f"""
-  what grows is how many lines fit, up to the {matching_store.CANDIDATES:,} that have waited longest: only these are
+  what grows is how many lines fit, up to the {matching_store.CANDIDATES:,} nearest in kind and place: only these are
   read and ranked, so beyond that an answer takes no longer. The index that finds them grows with the offers. What does
   not grow is the answer: {postings.SUGGESTED} suggestions.""",
     "search": f"""

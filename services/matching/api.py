@@ -145,8 +145,9 @@ def _of(side: Side, usecase: Any) -> Any:
 
 
 async def _suggestions(tx: Any, **asked: Any) -> s.SuggestionList:
-    found = await postings.suggest(tx, **asked)
-    return s.SuggestionList(suggestions=[pb.to_pb(s.Suggestion, one) for one in found], weights_version=ranking.VERSION)
+    found, is_complete = await postings.suggest(tx, **asked)
+    suggestions = [pb.to_pb(s.Suggestion, one) for one in found]
+    return s.SuggestionList(suggestions=suggestions, weights_version=ranking.VERSION, is_complete=is_complete)
 
 
 def register(app: App, server: Any) -> None:

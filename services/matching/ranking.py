@@ -1,7 +1,9 @@
 """How two lines that fit together are ranked, and why, in both languages. Pure; the weights are in weights.toml."""
 
+import itertools
 import pathlib
 import tomllib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -26,10 +28,8 @@ class OpenLine(Struct, frozen=True, kw_only=True):
     side: Side
     participant_id: str
     help_code: str
-    help_path: tuple[str, ...]
     unit_code: str
     place_code: str
-    place_path: tuple[str, ...]
     open_quantity: int
     publish_time: datetime
     start_time: datetime | None = None
@@ -83,6 +83,18 @@ def rank(posting: Posting, line: Line, row: OpenLine, *, at: datetime) -> Sugges
         score=sum(one.points for one in criteria),
         criteria=criteria,
     )
+
+
+def nearest(line: Line, kinds: Sequence[str], places: Sequence[str]) -> list[tuple[list[str], list[str]]]:
+    """Kinds and places that fit a line, in groups that get the same points for both, most points first."""
+    by_kind: dict[int, list[str]] = {}
+    by_place: dict[int, list[str]] = {}
+    for code in kinds:
+        by_kind.setdefault(_kind(line.help_code, code).points, []).append(code)
+    for code in places:
+        by_place.setdefault(_place(line.place_code, code).points, []).append(code)
+    groups = sorted(itertools.product(by_kind, by_place), key=sum, reverse=True)
+    return [(by_kind[kind], by_place[place]) for kind, place in groups]
 
 
 def _criterion(code: str, value: float, en: str, ar: str, number: int = 0) -> Criterion:

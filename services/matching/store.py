@@ -1,6 +1,8 @@
 """Every query, index and collection name of the matching service; the only file of it that knows MongoDB."""
 
+import functools
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -26,10 +28,11 @@ from services.matching.model import (
     Side,
     Statistics,
 )
-from services.matching.ranking import OpenLine
+from services.matching.ranking import OpenLine, nearest
 
 POSTING_EXPIRES, MATCH_EXPIRES = "posting_expires", "match_expires"  # timers
-CANDIDATES = 1000  # lines that are ranked for one posting, an equal share for each of its own
+CANDIDATES = 1000  # lines that are ranked for one posting, an equal share for each of its own that asks something else
+LEAST_CANDIDATES = 50  # for each, however many they are: a few would be too few to find the best among
 
 
 async def migrate(db: Any) -> None:
@@ -39,8 +42,9 @@ async def migrate(db: Any) -> None:
     for first in ("participant_id", "lines.place_code", "help_path", "tokens"):
         await db.postings.create_index([("side", 1), (first, 1), ("_id", -1)])
     await db.postings.create_index([("side", 1), ("state", 1), ("_id", -1)])
-    for kind in ("help_path", "help_code"):
-        await db.open_lines.create_index([("side", 1), ("unit_code", 1), (kind, 1), ("publish_time", 1)])
+    for place in ([], [("place_code", 1)]):  # of a line that is tied to none, and of one that is
+        alike = [("side", 1), ("unit_code", 1), ("help_code", 1), *place]
+        await db.open_lines.create_index([*alike, ("publish_time", 1)])
     await db.open_lines.create_index([("posting_id", 1), ("side", 1), ("place_code", 1)])
     for side in ("need", "offer"):
         await db.matches.create_index([(f"{side}_participant_id", 1), ("_id", -1)])
@@ -62,6 +66,12 @@ def path(vocabulary: str, code: str) -> tuple[str, ...]:
 def related(vocabulary: str, one: str, other: str) -> bool:
     """Is one of them the other, or above it?"""
     return one in path(vocabulary, other) or other in path(vocabulary, one)
+
+
+@functools.cache
+def _related(vocabulary: str, code: str) -> list[str]:
+    """It, all above it and all below it."""
+    return [term.code for term in vocabularies.load(vocabulary).terms if related(vocabulary, code, term.code)]
 
 
 # -- needs and offers ----------------------------------------------------------------------------------------------
@@ -106,10 +116,8 @@ def _open_line(posting: Posting, line: Line) -> OpenLine:
         side=posting.side,
         participant_id=posting.participant_id,
         help_code=line.help_code,
-        help_path=path("help", line.help_code),
         unit_code=line.unit_code,
         place_code=line.place_code,
-        place_path=path("places", line.place_code),
         open_quantity=line.open_quantity,
         publish_time=posting.publish_time or posting.update_time,
         start_time=line.start_time,
@@ -150,25 +158,36 @@ async def list_postings(
     )
 
 
-async def find_open_lines(tx: Tx, posting: Posting, line: Line, *, most: int) -> list[OpenLine]:
-    """The lines of the other side that fit: kind by the tree, unit, place, time, and something open.
+async def find_open_lines(tx: Tx, posting: Posting, line: Line, *, most: int) -> tuple[list[OpenLine], bool]:
+    """The lines of the other side that fit: kind by the tree, unit, place, time, and something open. Are these all?
 
-    Of more than `most` those that have waited longest.
+    Of more than `most` those whose kind and place are nearest, of these those that have waited longest.
     """
-    wanted: list[dict[str, Any]] = [
-        {"$or": [{"help_path": line.help_code}, {"help_code": {"$in": path("help", line.help_code)[1:]}}]},
-        {"participant_id": {"$ne": posting.participant_id}},
-    ]
-    if line.place_code:
-        wider = ["", *path("places", line.place_code)]
-        wanted.append({"$or": [{"place_code": {"$in": wider}}, {"place_path": line.place_code}]})
     begin = max(line.start_time or tx.now, tx.now)
-    wanted.append({"$or": [{"end_time": None}, {"end_time": {"$gt": begin}}]})
+    wanted: list[dict[str, Any]] = [{"$or": [{"end_time": None}, {"end_time": {"$gt": begin}}]}]
     if line.end_time is not None:
         wanted.append({"$or": [{"start_time": None}, {"start_time": {"$lt": line.end_time}}]})
-    fits = {"side": posting.side.other, "unit_code": line.unit_code, "$and": wanted}
-    rows = tx.db.open_lines.find(fits, session=tx.session).sort("publish_time", 1).limit(most)
-    return [from_document(OpenLine, row) for row in await rows.to_list(None)]
+    fits = {
+        "side": posting.side.other,
+        "unit_code": line.unit_code,
+        "participant_id": {"$ne": posting.participant_id},
+        "$and": wanted,
+    }
+
+    def near(kinds: Sequence[str], places: Sequence[str]) -> Any:
+        where = {"place_code": {"$in": places}} if line.place_code else {}
+        return tx.db.open_lines.find({**fits, "help_code": {"$in": kinds}, **where}, session=tx.session)
+
+    kinds, places = _related("help", line.help_code), ["", *_related("places", line.place_code)]
+    rows = await near(kinds, places).limit(most + 1).to_list(None)
+    is_complete = len(rows) <= most
+    if not is_complete:
+        rows = []
+        for group in nearest(line, kinds, places):
+            rows += await near(*group).sort("publish_time", 1).limit(most - len(rows)).to_list(None)
+            if len(rows) == most:
+                break
+    return [from_document(OpenLine, row) for row in rows], is_complete
 
 
 # -- matches -------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from services.matching import store
 from services.matching.worker import MatchingWorker
 from tests.support import (
     NO_ID,
@@ -246,6 +247,69 @@ async def test_suggestions_keep_every_hard_constraint(parties: list[Party]) -> N
         assert all(0 <= score <= 1000 for score in scores)
         assert all(one.score == sum(part.points for part in one.criteria) for one in found.suggestions)
         await school("CloseNeed", need_id=need.need_id)
+
+
+async def test_the_best_is_suggested_however_many_fit(parties: list[Party]) -> None:
+    """More lines of a wider kind than are ranked have waited longer than the one that fits exactly."""
+    school, first, second = parties
+    wider = {"help_code": "learning-devices", "quantity": 5, "unit_code": "month"}
+    exact = {**wider, "help_code": "laptops", "place_code": "SY0700"}
+    await all_at_once(first.offer(*[wider] * 50) for _ in range(21))
+    best = await second.offer(exact)
+    ends = [{"end_time": {"seconds": 1_990_000_000 + number}} for number in range(50)]
+    for lines in ([exact], [exact] * 50, [{**exact, **end} for end in ends]):
+        need = await school.need(*lines)
+        found = await school("GetSuggestedOffers", need_id=need.need_id)
+        assert {one.offer_id for one in found.suggestions[: len(lines)]} == {best.offer_id}
+        assert not found.is_complete
+
+
+@pytest.mark.parametrize("most", [1000, 12])
+async def test_of_more_than_are_ranked_the_nearest_and_of_these_the_longest_waiting_are(
+    parties: list[Party], monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Random postings of several lines, some of which ask the same, against a plain walk over all offers."""
+    monkeypatch.setattr(store, "CANDIDATES", most)
+    monkeypatch.setattr(store, "LEAST_CANDIDATES", 5)
+    school, first, second = parties
+    rng = random.Random(5)
+    path = {"laptops": ["laptops", "learning-devices"], "tablets": ["tablets", "learning-devices"]}
+    unit = {1000: "device", 12: "hour"}[most]
+
+    def line() -> dict[str, Any]:
+        kind, place = rng.choice([*path, "learning-devices"]), rng.choice(["", "SY07", "SY0700", "SY0702", "SY02"])
+        return {"help_code": kind, "quantity": rng.randint(1, 9), "unit_code": unit, "place_code": place}
+
+    offers: list[tuple[dict[str, Any], Any]] = []
+    for _ in range(40):
+        given = line()
+        offers.append((given, await rng.choice([first, second]).offer(given)))
+
+    def points(need: dict[str, Any], offer: dict[str, Any]) -> float | None:
+        """For kind and place; None of what does not fit."""
+        here, there = need["place_code"], offer["place_code"]
+        kinds = [path.get(one["help_code"], [one["help_code"]]) for one in (need, offer)]
+        related = need["help_code"] in kinds[1] or offer["help_code"] in kinds[0]
+        if not related or (here and there and not here.startswith(there) and not there.startswith(here)):
+            return None
+        place = 80 if not here or not there else 200 if here == there else 140
+        return (350 if need["help_code"] == offer["help_code"] else 175) + place
+
+    for count in (1, 2, 3, 6):
+        asked = [line() for _ in range(count)]
+        asked += asked[: count // 2]
+        need = await school.need(*asked)
+        found = await school("GetSuggestedOffers", need_id=need.need_id, page_size=100)
+        share = max(most // len({(one["help_code"], one["place_code"]) for one in asked}), 5)
+        expected, is_complete = set(), True
+        for one, of in zip(asked, need.lines, strict=True):
+            fit = [(value, offer) for given, offer in offers if (value := points(one, given)) is not None]
+            fit.sort(key=lambda each: -each[0])  # stable: whoever has waited longer stays before
+            expected |= {(of.line_id, offer.offer_id) for _, offer in fit[:share]}
+            is_complete = is_complete and len(fit) <= share
+        got = {(one.need_line_id, one.offer_id) for one in found.suggestions}
+        assert got == expected or (len(got) == 100 and got < expected)
+        assert found.is_complete == is_complete
 
 
 # -- found, changed, closed ----------------------------------------------------------------------------------------

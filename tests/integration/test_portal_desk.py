@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from services.matching import store
 from tests.integration.network import Browser, Member, Network, network, words
 from tests.integration.test_portal import NOBODY
 from tests.support import PERSON, REASON, SCHOOL
@@ -105,6 +106,23 @@ async def test_a_match_waits_for_who_is_to_do_the_next_step(net: Network) -> Non
         assert waiting in await part(needs, "Deliveries to confirm")
         assert await part(offers, "Deliveries to confirm") == ""
         assert made.match_id not in await offers.get("/en/desk")
+
+
+async def test_a_list_of_suggestions_says_when_not_all_that_fits_was_looked_at(
+    net: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school, donor = await net.school(), await net.school()
+    need = await posted(net, school, "need")
+    for _ in range(2):
+        await posted(net, donor, "offer")
+    said = {"en": "only those nearest in kind and place", "ar": "فنُظر في الأقرب نوعًا ومكانًا فقط"}
+    async with net.browser(school.who) as browser:
+        for language, sentence in said.items():
+            assert sentence not in await browser.get(f"/{language}/needs/{need.need_id}")
+        for limit in ("CANDIDATES", "LEAST_CANDIDATES"):
+            monkeypatch.setattr(store, limit, 1)
+        for language, sentence in said.items():
+            assert sentence in await browser.get(f"/{language}/needs/{need.need_id}")
 
 
 async def test_an_offered_seat_has_its_deadline_and_what_is_over_is_gone(net: Network) -> None:

@@ -1,6 +1,7 @@
 """The money guard against its labelled set, and its single rules."""
 
 import pathlib
+import time
 import tomllib
 
 import pytest
@@ -24,8 +25,8 @@ def measured(half: str) -> tuple[float, float]:
 
 def test_the_set_is_large_and_has_no_sentence_twice() -> None:
     sentences = [one for half in SET.values() for kind in half.values() for one in kind]
-    assert len(set(sentences)) == len(sentences) >= 120
-    assert all(len(kind) == 30 for half in SET.values() for kind in half.values())
+    assert len(set(sentences)) == len(sentences)
+    assert {kind: len(half[kind]) for half in SET.values() for kind in half} == {"money": 57, "plain": 62}
 
 
 @pytest.mark.parametrize("sentence", SET["tuning"]["money"])
@@ -39,11 +40,11 @@ def test_what_only_speaks_of_money_passes(sentence: str) -> None:
 
 
 def test_precision_and_recall_on_sentences_that_no_rule_was_written_for() -> None:
-    """Measured when they were written: precision 1.00, recall 0.80; on those that rules were tuned on, 1 and 1."""
+    """Measured when they were written: precision 1.00, recall 0.89; on those that rules were tuned on, 1 and 1."""
     assert measured("tuning") == (1, 1)
     precision, recall = measured("held_out")
     assert precision >= 0.97
-    assert recall >= 0.8
+    assert recall >= 0.89
 
 
 @pytest.mark.parametrize(
@@ -56,13 +57,32 @@ def test_precision_and_recall_on_sentences_that_no_rule_was_written_for() -> Non
         "WE NEED MONEY",
         "de89370400440532013000",
         "We need\n500\u00a0dollars",
+        "500 dol\u00adlars",
+        "500 dol\u2060la\ufe0frs",
+        "٥٠٠ دو\u034fلار",
+        "٣٠٠ د. أ.",
+        "٣٠٠ ل س",
+        "300 ﷼",
+        "LL 300,000",
     ],
 )
 def test_no_spelling_hides_it(sentence: str) -> None:
     assert money.asks_for_money(sentence)
 
 
-@pytest.mark.parametrize("sentence", ["DE88 3704 0044 0532 0130 00", "4111 1111 1111 1112", "", "٣", "$", "dollar"])
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "DE88 3704 0044 0532 0130 00",
+        "4111 1111 1111 1112",
+        "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb",
+        "1zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz",
+        "",
+        "٣",
+        "$",
+        "dollar",
+    ],
+)
 def test_a_number_that_does_not_check_out_is_none(sentence: str) -> None:
     assert not money.asks_for_money(sentence)
 
@@ -88,6 +108,10 @@ def test_the_refusal_names_the_field_and_gives_advice_in_both_languages() -> Non
         "SY0701 and SY0803 need desks and chairs",
         "We do not pay salaries",
         "لا ندفع رواتب للمتطوعين",
+        "أرسلوا محفظة أعمالكم قبل الأحد",
+        "إرسال فوري، هاتف 0933123456",
+        "القاعة 12 د. أحمد",
+        "5 SDG posters",
     ],
 )
 def test_ordinary_sentences_pass(sentence: str) -> None:
@@ -100,6 +124,14 @@ def test_no_pair_of_district_codes_is_an_account() -> None:
         (one, other) for one in codes for other in codes if money.asks_for_money(f"{one} and {other} need desks")
     ]
     assert refused == []
+
+
+@pytest.mark.parametrize("piece", ["1 ", "1,", "1", "الف ", "hundred ", "bank ", "محفظة ", "1A"])
+def test_no_text_takes_long(piece: str) -> None:
+    """Of 2,000 letters, the most that a field takes: time grows with its length, not with its square."""
+    begin = time.perf_counter()
+    money.asks_for_money(piece * (2000 // len(piece)))
+    assert time.perf_counter() - begin < 0.2
 
 
 @given(st.text(max_size=300))

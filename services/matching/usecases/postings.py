@@ -172,13 +172,27 @@ def announce(tx: Tx, kinds: dict[Side, Any], posting: Posting) -> None:
 SUGGESTED, MOST_SUGGESTED = 20, 100
 
 
-async def suggest(tx: Tx, *, side: Side, posting_id: str, page_size: int, by: Caller) -> list[Suggestion]:
-    """The lines of the other side that fit the open lines of a posting, best first."""
+async def suggest(tx: Tx, *, side: Side, posting_id: str, page_size: int, by: Caller) -> tuple[list[Suggestion], bool]:
+    """The lines of the other side that fit the open lines of a posting, best first. Was all that fits ranked?"""
     posting = await get_posting(tx, side=side, posting_id=posting_id, by=by)
-    found: list[Suggestion] = []
-    open_lines = [line for line in posting.lines if line.open_quantity and not line.is_over(tx.now)]
-    for line in open_lines:
-        rows = await store.find_open_lines(tx, posting, line, most=store.CANDIDATES // len(open_lines))
-        found += [rank(posting, line, row, at=tx.now) for row in rows]
     size = min(page_size or SUGGESTED, MOST_SUGGESTED)
-    return heapq.nsmallest(size, found, key=lambda one: (-one.score, one.need_line_id, one.offer_line_id))
+    alike: dict[Any, list[Line]] = {}  # lines that ask the same: they share candidates and scores
+    for line in posting.lines:
+        if line.open_quantity and not line.is_over(tx.now):
+            asked = (line.help_code, line.unit_code, line.place_code, line.start_time, line.end_time)
+            alike.setdefault(asked, []).append(line)
+    found: list[Suggestion] = []
+    is_complete = True
+    for first, *others in alike.values():
+        most = max(store.CANDIDATES // len(alike), store.LEAST_CANDIDATES)
+        rows, are_all = await store.find_open_lines(tx, posting, first, most=most)
+        is_complete = is_complete and are_all
+        ranked = [(rank(posting, first, row, at=tx.now), row) for row in rows]
+        best = heapq.nsmallest(size, ranked, key=lambda one: _best_first(one[0]))
+        found += [one for one, _ in best]
+        found += [rank(posting, line, row, at=tx.now) for line in others for _, row in best]
+    return heapq.nsmallest(size, found, key=_best_first), is_complete
+
+
+def _best_first(one: Suggestion) -> tuple[int, str, str]:
+    return -one.score, one.need_line_id, one.offer_line_id

@@ -27,7 +27,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from wasl.type.v1 import localized_text_pb2 as wasl_dot_type_dot_v1_dot_localized__text__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"wasl/matching/v1/suggestions.proto\x12\x10wasl.matching.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a!wasl/type/v1/localized_text.proto\"V\n\x19GetSuggestedOffersRequest\x12\x1d\n\x07need_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"V\n\x18GetSuggestedNeedsRequest\x12\x1e\n\x08offer_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"\\\n\x0eSuggestionList\x12\x31\n\x0bsuggestions\x18\x01 \x03(\x0b\x32\x1c.wasl.matching.v1.Suggestion\x12\x17\n\x0fweights_version\x18\x02 \x01(\t\"\xd7\x01\n\nSuggestion\x12\x0f\n\x07need_id\x18\x01 \x01(\t\x12\x14\n\x0cneed_line_id\x18\x02 \x01(\t\x12\x10\n\x08offer_id\x18\x03 \x01(\t\x12\x15\n\roffer_line_id\x18\x04 \x01(\t\x12\x16\n\x0eparticipant_id\x18\x05 \x01(\t\x12\x10\n\x08quantity\x18\x06 \x01(\x05\x12\x11\n\tunit_code\x18\x07 \x01(\t\x12\r\n\x05score\x18\x08 \x01(\x05\x12-\n\x08\x63riteria\x18\t \x03(\x0b\x32\x1b.wasl.matching.v1.Criterion\"\xe5\x01\n\tCriterion\x12.\n\x04\x63ode\x18\x01 \x01(\x0e\x32 .wasl.matching.v1.Criterion.Code\x12\x0e\n\x06points\x18\x02 \x01(\x05\x12\x12\n\nmax_points\x18\x03 \x01(\x05\x12\x30\n\x0b\x65xplanation\x18\x04 \x01(\x0b\x32\x1b.wasl.type.v1.LocalizedText\"R\n\x04\x43ode\x12\x14\n\x10\x43ODE_UNSPECIFIED\x10\x00\x12\x08\n\x04KIND\x10\x01\x12\t\n\x05PLACE\x10\x02\x12\x08\n\x04TEXT\x10\x03\x12\x08\n\x04TIME\x10\x04\x12\x0b\n\x07WAITING\x10\x05\"\x13\n\x11GetWeightsRequest\"\x97\x01\n\x07Weights\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x31\n\x07weights\x18\x02 \x03(\x0b\x32 .wasl.matching.v1.Weights.Weight\x1aH\n\x06Weight\x12.\n\x04\x63ode\x18\x01 \x01(\x0e\x32 .wasl.matching.v1.Criterion.Code\x12\x0e\n\x06points\x18\x02 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"wasl/matching/v1/suggestions.proto\x12\x10wasl.matching.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a!wasl/type/v1/localized_text.proto\"V\n\x19GetSuggestedOffersRequest\x12\x1d\n\x07need_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"V\n\x18GetSuggestedNeedsRequest\x12\x1e\n\x08offer_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"q\n\x0eSuggestionList\x12\x31\n\x0bsuggestions\x18\x01 \x03(\x0b\x32\x1c.wasl.matching.v1.Suggestion\x12\x17\n\x0fweights_version\x18\x02 \x01(\t\x12\x13\n\x0bis_complete\x18\x03 \x01(\x08\"\xd7\x01\n\nSuggestion\x12\x0f\n\x07need_id\x18\x01 \x01(\t\x12\x14\n\x0cneed_line_id\x18\x02 \x01(\t\x12\x10\n\x08offer_id\x18\x03 \x01(\t\x12\x15\n\roffer_line_id\x18\x04 \x01(\t\x12\x16\n\x0eparticipant_id\x18\x05 \x01(\t\x12\x10\n\x08quantity\x18\x06 \x01(\x05\x12\x11\n\tunit_code\x18\x07 \x01(\t\x12\r\n\x05score\x18\x08 \x01(\x05\x12-\n\x08\x63riteria\x18\t \x03(\x0b\x32\x1b.wasl.matching.v1.Criterion\"\xe5\x01\n\tCriterion\x12.\n\x04\x63ode\x18\x01 \x01(\x0e\x32 .wasl.matching.v1.Criterion.Code\x12\x0e\n\x06points\x18\x02 \x01(\x05\x12\x12\n\nmax_points\x18\x03 \x01(\x05\x12\x30\n\x0b\x65xplanation\x18\x04 \x01(\x0b\x32\x1b.wasl.type.v1.LocalizedText\"R\n\x04\x43ode\x12\x14\n\x10\x43ODE_UNSPECIFIED\x10\x00\x12\x08\n\x04KIND\x10\x01\x12\t\n\x05PLACE\x10\x02\x12\x08\n\x04TEXT\x10\x03\x12\x08\n\x04TIME\x10\x04\x12\x0b\n\x07WAITING\x10\x05\"\x13\n\x11GetWeightsRequest\"\x97\x01\n\x07Weights\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x31\n\x07weights\x18\x02 \x03(\x0b\x32 .wasl.matching.v1.Weights.Weight\x1aH\n\x06Weight\x12.\n\x04\x63ode\x18\x01 \x01(\x0e\x32 .wasl.matching.v1.Criterion.Code\x12\x0e\n\x06points\x18\x02 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,17 +47,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSUGGESTEDNEEDSREQUEST']._serialized_start=241
   _globals['_GETSUGGESTEDNEEDSREQUEST']._serialized_end=327
   _globals['_SUGGESTIONLIST']._serialized_start=329
-  _globals['_SUGGESTIONLIST']._serialized_end=421
-  _globals['_SUGGESTION']._serialized_start=424
-  _globals['_SUGGESTION']._serialized_end=639
-  _globals['_CRITERION']._serialized_start=642
-  _globals['_CRITERION']._serialized_end=871
-  _globals['_CRITERION_CODE']._serialized_start=789
-  _globals['_CRITERION_CODE']._serialized_end=871
-  _globals['_GETWEIGHTSREQUEST']._serialized_start=873
-  _globals['_GETWEIGHTSREQUEST']._serialized_end=892
-  _globals['_WEIGHTS']._serialized_start=895
-  _globals['_WEIGHTS']._serialized_end=1046
-  _globals['_WEIGHTS_WEIGHT']._serialized_start=974
-  _globals['_WEIGHTS_WEIGHT']._serialized_end=1046
+  _globals['_SUGGESTIONLIST']._serialized_end=442
+  _globals['_SUGGESTION']._serialized_start=445
+  _globals['_SUGGESTION']._serialized_end=660
+  _globals['_CRITERION']._serialized_start=663
+  _globals['_CRITERION']._serialized_end=892
+  _globals['_CRITERION_CODE']._serialized_start=810
+  _globals['_CRITERION_CODE']._serialized_end=892
+  _globals['_GETWEIGHTSREQUEST']._serialized_start=894
+  _globals['_GETWEIGHTSREQUEST']._serialized_end=913
+  _globals['_WEIGHTS']._serialized_start=916
+  _globals['_WEIGHTS']._serialized_end=1067
+  _globals['_WEIGHTS_WEIGHT']._serialized_start=995
+  _globals['_WEIGHTS_WEIGHT']._serialized_end=1067
 # @@protoc_insertion_point(module_scope)

@@ -80,8 +80,13 @@ class SuggestionList(_message.Message):
 
     SUGGESTIONS_FIELD_NUMBER: _builtins.int
     WEIGHTS_VERSION_FIELD_NUMBER: _builtins.int
+    IS_COMPLETE_FIELD_NUMBER: _builtins.int
     weights_version: _builtins.str
     """Of the published weights by which they were ranked."""
+    is_complete: _builtins.bool
+    """Not set: of some line more fit than are ranked. Ranked were those whose kind and place are nearest, of these those
+    that have waited longest.
+    """
     @_builtins.property
     def suggestions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Suggestion]:
         """Best first; the same question gets the same list."""
@@ -91,10 +96,11 @@ class SuggestionList(_message.Message):
         *,
         suggestions: _abc.Iterable[Global___Suggestion] | None = ...,
         weights_version: _builtins.str = ...,
+        is_complete: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["suggestions", b"suggestions", "weights_version", b"weights_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_complete", b"is_complete", "suggestions", b"suggestions", "weights_version", b"weights_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
