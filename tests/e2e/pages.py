@@ -2,7 +2,8 @@
 
 PAGES = {  # by who sees them; what stands in brackets is the id of one that they may see
     "": (
-        *("", "/about", "/rules", "/help", "/privacy", "/accessibility", "/docs", "/map", "/sign-in", "/sign-up"),
+        *("", "/about", "/rules", "/help", "/privacy", "/accessibility", "/docs", "/docs/types", "/map"),
+        *("/sign-in", "/sign-up"),
         *("/organizations", "/organizations/{organization}", "/convenings", "/convenings/month", "/nowhere"),
         *("/convenings/{convening}", "/records", "/records?q=معلم", "/records/{record}"),
     ),

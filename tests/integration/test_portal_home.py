@@ -64,6 +64,7 @@ class Network:
             "matching_address": self.matching.address,
             "events_address": self.events.address,
             "resources_address": self.resources.address,
+            "part_seconds": 20.0,  # this process does everybody's work
         }
         application = app.application(Config(service="portal", contact_email="us@net.example", **{**known, **away}))
         transport = httpx.ASGITransport(application, raise_app_exceptions=False)

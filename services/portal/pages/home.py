@@ -2,6 +2,7 @@
 
 import datetime
 import functools
+from typing import Any
 
 from markupsafe import Markup
 from starlette.responses import Response
@@ -39,12 +40,18 @@ async def _home(visit: Visit) -> str:
 
 async def docs(visit: Visit) -> Response:
     """The reference of the gateway's API, as the contract has it."""
-    return visit.page("docs.html", contents=_reference(visit.language))
+    return visit.page("docs.html", contents=_reference(visit.language, of_types=False), of_types=False)
+
+
+async def types(visit: Visit) -> Response:
+    """The types that the API's calls and events speak of."""
+    return visit.page("docs.html", contents=_reference(visit.language, of_types=True), of_types=True)
 
 
 @functools.cache
-def _reference(language: Language) -> Markup:
-    return Markup(language.render("reference.html", reference=reference.load()))  # noqa: S704 - a template of ours
+def _reference(language: Language, *, of_types: bool) -> Markup:
+    known: Any = {"reference": reference.load(), "of_types": of_types}
+    return Markup(language.render("reference.html", **known))  # noqa: S704 - a template of ours
 
 
-PAGES = [("", home, "GET"), ("/docs", docs, "GET")]
+PAGES = [("", home, "GET"), ("/docs", docs, "GET"), ("/docs/types", types, "GET")]
