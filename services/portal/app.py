@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 import uvloop
@@ -73,7 +74,6 @@ class Portal:
     def endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             visit = await self._visit(request)
-            request.state.visit = visit
             try:
                 if visit.sent:
                     visit.check_csrf()
@@ -87,11 +87,17 @@ class Portal:
 
     async def _visit(self, request: Request) -> Visit:
         session, (typed, file) = read(request), await _typed(request)
-        known = session
-        if session:
-            session = await self.services.renewals.current(session)
         visit = Visit(request, self._language(request), self.services, session, typed, file)
-        visit.session_changed = session is not known
+        request.state.visit = visit
+        try:
+            current = await self.services.renewals.current(session) if session else None
+        except Refused as refused:
+            if not refused.passing or visit.sent:
+                raise
+            visit.session, visit.away = None, refused  # pages that need nobody to be signed in are there
+        else:
+            if current is not session:
+                visit.become(current)
         return visit
 
     def _language(self, request: Request) -> Language:
@@ -128,7 +134,9 @@ class Portal:
             _log.error("unexpected", exc_info=error)
         if status == 404:
             visit.path = ""  # the other language has nothing at this address either
-        response = visit.page("error.html", status, text=text, request_id=log.correlation_id())
+        again = visit.sent and not visit.file and isinstance(error, Refused) and error.passing
+        context: Any = {"text": text, "request_id": log.correlation_id(), "again": visit.typed if again else {}}
+        response = visit.page("error.html", status, **context)
         for name, value in SECURITY.items():  # what ends in a 500 passes by `Around`
             response.headers.setdefault(name, value)
         return visit.finish(response)

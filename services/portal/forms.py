@@ -18,6 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis import pb
 from services.portal.refusals import Refused
+from wasl.type.v1.localized_text_pb2 import LocalizedText
 
 M = TypeVar("M", bound=Message)
 ZONE = "Asia/Damascus"  # of times, unless the form has another
@@ -69,7 +70,7 @@ class Form:
         wrong: dict[str, str] = {}
         try:
             local = zoneinfo.ZoneInfo(zone or ZONE)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
             local = zoneinfo.ZoneInfo(ZONE)  # the service refuses the zone itself
         made = self._read(kind.DESCRIPTOR, "", local, wrong)
         if wrong:
@@ -86,7 +87,7 @@ class Form:
 
     def refuse(self, refused: Refused) -> None:
         """Shows what a service says. Raises it again when it is not about what was typed and will not pass."""
-        if refused.status in (401, 404, 500, 501):
+        if refused.status in (404, 500, 501) or (refused.status == 401 and refused.reason != "CREDENTIALS_WRONG"):
             raise refused
         self.errors = {_form_name(path): text for path, text in refused.fields.items()}
         self.summary = self._translate("form.wrong") if self.errors else refused.text or self._translate("form.busy")
@@ -99,6 +100,11 @@ class Form:
     def _shows(self, name: str) -> bool:
         return any(one in (name, _field(name)) or one.startswith(f"{name}.") for one in self.typed)
 
+    def _asks_for(self, field: FieldDescriptor, name: str) -> bool:
+        """Is it there though all its fields were left empty, so that a service names these? A text is not."""
+        is_text = field.message_type == LocalizedText.DESCRIPTOR
+        return not is_text and any(one.startswith(f"{name}.") for one in self.typed)
+
     def _read(self, kind: Any, prefix: str, zone: zoneinfo.ZoneInfo, wrong: dict[str, str]) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for field in kind.fields:
@@ -109,7 +115,7 @@ class Form:
                     rows = [self._read(field.message_type, f"{name}.{number}.", zone, wrong) for number in numbers]
                     if kept := [row for row in rows if row]:
                         made[field.name] = kept
-                elif inner := self._read(field.message_type, f"{name}.", zone, wrong):
+                elif (inner := self._read(field.message_type, f"{name}.", zone, wrong)) or self._asks_for(field, name):
                     made[field.name] = inner
                 continue
             read: list[Any] = []
@@ -117,7 +123,7 @@ class Form:
                 try:
                     if text.strip():
                         read.append(_value(field, text.strip(), zone))
-                except ValueError:
+                except (ValueError, OverflowError):  # the year 1 in another zone is none
                     wrong[name] = self._translate("form.number" if field.cpp_type in _INTEGERS else "form.value")
             if read:
                 made[field.name] = read if field.is_repeated else read[0]

@@ -5,7 +5,6 @@ What stands in an access token is believed for drawing a page only; the services
 
 import asyncio
 import base64
-import binascii
 import time
 from collections.abc import Awaitable, Callable
 
@@ -15,6 +14,7 @@ from starlette.responses import Response
 
 from wasl.members.v1 import members_pb2 as m
 
+REMEMBERED = 30 * 86_400  # seconds that a browser keeps who is signed in, as members does
 ACCESS, REFRESH = "wasl_access", "wasl_refresh"
 EARLY_SECONDS = 20  # a token that ends so soon is renewed at once
 REMEMBERED_SECONDS = 60  # how long a renewal is remembered for requests that were on their way with the old token
@@ -51,7 +51,7 @@ def of_tokens(access: str, refresh: str) -> Session | None:
     try:
         payload = access.split(".")[1]
         claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims)
-    except (IndexError, binascii.Error, msgspec.DecodeError):
+    except (IndexError, ValueError):  # binascii's and msgspec's are ValueErrors
         return None
     return Session(access, refresh, claims.sub, claims.sid, claims.roles, claims.exp)
 
@@ -63,7 +63,7 @@ def keep(request: Request, response: Response, session: Session | None) -> None:
             response.delete_cookie(name)
         else:
             value = session.access_token if name == ACCESS else session.refresh_token
-            set_cookie(request, response, name, value, max_age=30 * 86_400)
+            set_cookie(request, response, name, value, max_age=REMEMBERED)
 
 
 def set_cookie(request: Request, response: Response, name: str, value: str, max_age: int | None = None) -> None:

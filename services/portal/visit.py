@@ -53,6 +53,7 @@ class Visit:
         self.typed, self.file = typed or {}, file
         self.csrf = request.cookies.get(CSRF) or secrets.token_urlsafe(24)
         self.session_changed = False
+        self.away: Refused | None = None  # why the session, which has cookies, cannot be used for now
 
     # -- what was asked --------------------------------------------------------------------------------------------
     def argument(self, name: str) -> str:
@@ -67,9 +68,9 @@ class Visit:
         return Form(self.typed, sent=self.sent, translate=self.language.gettext)
 
     def signed_in(self) -> Session:
-        """Raises SignInNeeded."""
+        """Raises SignInNeeded; Refused while the session cannot be renewed."""
         if self.session is None:
-            raise SignInNeeded
+            raise self.away or SignInNeeded
         return self.session
 
     async def require(self, *roles: str) -> None:
@@ -216,7 +217,7 @@ class Visit:
         if self.session_changed:
             sessions.keep(self.request, response, self.session)
         if b"csrf" in getattr(response, "body", b"") and CSRF not in self.request.cookies:
-            sessions.set_cookie(self.request, response, CSRF, self.csrf)
+            sessions.set_cookie(self.request, response, CSRF, self.csrf, max_age=sessions.REMEMBERED)
         if NOTICE in self.request.cookies and response.status_code == 200:
             response.delete_cookie(NOTICE)
         return response

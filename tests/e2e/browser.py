@@ -58,7 +58,7 @@ class Person:
     def fill(self, **fields: str) -> None:
         """Fields by their name, `__` for a dot."""
         for name, value in fields.items():
-            field = self.page.locator(f'[name="{name.replace("__", ".")}"]').first
+            field = self.page.locator(f'[name="{name.replace("__", ".")}"]:not([type="hidden"])').first
             kind = field.evaluate("it => it.tagName + (it.type || '')")
             if kind.startswith("SELECT"):
                 field.select_option(value)

@@ -1,12 +1,15 @@
 """The pages of the account itself: where it is signed in."""
 
+import base64
+import html
 import re
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from tests.integration.network import Network, network, words
+from tests.integration.network import Network, network, words, wrong
+from tests.support import PASSWORD
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 FIREFOX = "Mozilla/5.0 (Android 14; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0"
@@ -49,3 +52,86 @@ async def test_nobody_ends_a_session_of_somebody_else(net: Network) -> None:
 async def test_a_session_is_called_by_its_program(net: Network, agent: str, shown: str) -> None:
     async with net.browser(await net.members.account(), agent=agent) as browser:
         assert shown in words(await browser.get("/en/sessions"))
+
+
+@pytest.mark.parametrize(
+    "path", ["/sign-up", "/apply", "/apply?for=organization", "/needs/new", "/offers/new", "/records/new"]
+)
+async def test_an_empty_form_says_at_each_field_what_is_missing(net: Network, path: str) -> None:
+    member = await net.joined()
+    async with net.browser(None if path == "/sign-up" else member.who) as browser:
+        page = await browser.get(f"/ar{path}")
+        names = re.findall(r'<(?:input|select|textarea)[^>]* name="([a-z_0-9]+\.[^"]+)"', page)
+        told = await browser.post(f"/ar{path}", dict.fromkeys(names, ""), status=400)
+        assert len(wrong(told)) > 1 or path == "/apply"
+        assert wrong(told)
+        assert not re.search(r"[a-z]+\.[a-z_]+:", words(told)), "no path of the contract"
+
+
+async def test_a_wrong_password_keeps_the_form_and_what_came_with_it(net: Network) -> None:
+    who = await net.members.account()
+    async with net.browser() as browser:
+        await browser.get("/en/sign-in")
+        sent = {
+            "email": who.email,
+            "password": "a wrong one",
+            "next": "/apply",
+            "kept": "application.statement.en=Mine",
+        }
+        page = await browser.post("/en/sign-in", sent, status=401)
+        assert f'value="{who.email}"' in page
+        assert "E-mail or password is wrong" in words(page)
+        again = await browser.post("/en/sign-in", {**sent, "password": PASSWORD, "kept": kept_in(page)})
+        assert ">Mine</textarea>" in again
+
+
+async def test_a_session_that_ended_gives_back_the_form_of_the_same_address(net: Network) -> None:
+    who = await net.members.account()
+    async with net.browser(who) as browser:
+        await browser.get("/en/apply?for=organization")
+        for name in ("wasl_access", "wasl_refresh"):
+            browser.client.cookies.delete(name)
+        typed = {"application.organization.display_name.en": "Hope", "application.organization.type_code": "441"}
+        page = await browser.post("/en/apply?for=organization", typed, status=401)
+        following = html.unescape(re.findall(r'name="next" value="([^"]*)"', page)[0])
+        assert following == "/apply?for=organization"
+        sent = {"email": who.email, "password": PASSWORD, "next": following, "kept": kept_in(page)}
+        again = await browser.post("/en/sign-in", sent)
+        assert re.search(r'name="application.organization.display_name.en"[^>]* value="Hope"', again)
+
+
+def kept_in(page: str) -> str:
+    return html.unescape(re.findall(r'name="kept" value="([^"]*)"', page)[0])
+
+
+@pytest.mark.parametrize(
+    ("zone", "time"),
+    [("Asia/Damascus", "0001-01-01T00:30"), ("America/New_York", "9999-12-31T23:59"), ("Asia", "2031-01-01T10:00")],
+)
+async def test_a_time_that_no_zone_has_is_told_in_the_form(net: Network, zone: str, time: str) -> None:
+    member = await net.joined()
+    async with net.browser(member.who) as browser:
+        await browser.get("/en/convenings/new")
+        typed = {"convening.time_zone": zone, "convening.sessions.0.start_time": time, "convening.title.en": "Kits"}
+        page = await browser.post("/en/convenings/new", typed, status=400)
+        assert 'value="Kits"' in page
+
+
+async def test_while_members_is_away_pages_stay_and_what_was_sent_can_be_sent_again(mongo_uri: str) -> None:
+    async with network(mongo_uri, members_address="127.0.0.1:1", call_seconds=2.0) as net, net.browser() as browser:
+        await browser.get("/en/sign-in")
+        claims = base64.urlsafe_b64encode(b'{"sub":"a","exp":1}').decode().rstrip("=")
+        for name, value in (("wasl_access", f"a.{claims}.b"), ("wasl_refresh", "c")):
+            browser.client.cookies.set(name, value, domain="portal.example")
+        for path in ("/en", "/en/about", "/en/help", "/en/records", "/en/convenings"):
+            await browser.get(path)
+        assert browser.client.cookies["wasl_refresh"] == "c", "it is used again when members is back"
+        await browser.get("/en/desk", status=503)
+        page = await browser.post("/en/needs/new", {"need.title.en": 'Kits "now"'}, status=503)
+        assert '<input type="hidden" name="need.title.en" value="Kits &#34;now&#34;">' in page
+
+
+async def test_a_cookie_that_is_no_token_is_nobody(net: Network) -> None:
+    async with net.browser() as browser:
+        answer = await browser.client.get("/en", headers={b"cookie": "wasl_access=é.é.é; wasl_refresh=é".encode()})
+        assert answer.status_code == 200

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from google.protobuf.field_mask_pb2 import FieldMask
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
@@ -34,11 +35,11 @@ async def sign_in(visit: Visit) -> Response:
 async def ask_to_sign_in(visit: Visit) -> Response:
     """In place of a page for who is signed in. What a form held is kept on the page, never on the server."""
     visit.become(None)
+    query = f"?{visit.request.url.query}" if visit.request.url.query else ""
     if not visit.sent:
-        query = f"?{visit.request.url.query}" if visit.request.url.query else ""
         return visit.to("/sign-in", "notice.sign_in", next=visit.path + query)
     kept = urlencode([(name, one) for name in visit.typed for one in visit.typed[name]])
-    page = visit.path if _endpoint(visit, visit.path, "GET") else _before(visit.path)
+    page = visit.path + query if _endpoint(visit, visit.path, "GET") else _before(visit.path)
     visit.typed = {}
     return visit.page("account/sign_in.html", 401, form=visit.form(), following=page, kept=kept)
 
@@ -59,8 +60,9 @@ async def _again(visit: Visit, path: str, kept: dict[str, list[str]]) -> Respons
     if page is None:
         return visit.to("/desk")
     endpoint, arguments = page
-    visit.request.scope["path_params"] = arguments
-    visit.path, visit.sent = path.partition("?")[0], False
+    visit.path, _, query = path.partition("?")
+    visit.request = Request({**visit.request.scope, "path_params": arguments, "query_string": query.encode()})
+    visit.sent = False
     visit.typed = {name: values for name, values in kept.items() if name != "csrf"}
     response: Response = await endpoint(visit)
     return response
