@@ -190,6 +190,14 @@ def test_a_killed_instance_is_used_again_soon(behind: Behind) -> None:
         assert time.monotonic() - began < 10, "with the start of the process"
 
 
+def test_too_many_forms_are_a_page_for_people(behind: Behind) -> None:
+    client = behind.gateway(f"127.0.0.1:{free_port()}", GATEWAY_WRITES_PER_MINUTE="2").client()
+    pages = [client.post("/ar/needs/new", data={}, headers={"accept": "text/html"}) for _ in range(3)]
+    assert [page.status_code for page in pages] == [503, 503, 429]
+    assert pages[-1].headers["content-type"] == "text/html; charset=utf-8"
+    assert "طلبات كثيرة" in pages[-1].text
+
+
 def test_the_portal_away_is_a_page_for_people_and_json_for_programs(behind: Behind) -> None:
     client = behind.gateway(f"127.0.0.1:{free_port()}").client()
     page = client.get("/ar", headers={"accept": "text/html,application/xhtml+xml"})
@@ -198,6 +206,7 @@ def test_the_portal_away_is_a_page_for_people_and_json_for_programs(behind: Behi
     assert page.headers["cache-control"] == "no-store"
     assert "غير متاحة" in page.text
     assert "not available" in page.text
+    assert page.headers["x-request-id"] in page.text
     for address in ("/v1/statistics", "/ar"):
         check_refusal(client.get(address, headers=ARABIC), 503, 14, "UNAVAILABLE", "غير متاحة")
 
