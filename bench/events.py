@@ -61,6 +61,7 @@ def main(*, quick: bool) -> None:
             }
             print(f"{count} events each, from the queue to the effect")
             rates = in_turn({name: side.round(bodies) for name, side in sides.items()}, rounds)
+            _compare([side.db for side in sides.values()])
             print("\nfrom the outbox to the effect, through the relay")
             stack.migrate("members")
             relayed = in_turn({"wasl": lambda: _relay(stack, client, sides["wasl"], count)}, rounds)
@@ -139,6 +140,13 @@ class _Side:
         if rows != count:
             raise RuntimeError(f"{count} events made {rows} rows")
         return Rate(rate)
+
+
+def _compare(databases: list[Any]) -> None:
+    """Raises RuntimeError unless all sides have written the same view."""
+    first, *others = [list(one[VIEW].find().sort("_id", 1)) for one in databases]
+    if any(rows != first for rows in others):
+        raise RuntimeError("the sides wrote different rows")
 
 
 async def _migrate_matching(uri: str, database: str) -> None:

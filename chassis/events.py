@@ -106,11 +106,11 @@ _decoder = msgspec.json.Decoder(_Envelope)
 
 
 @functools.cache
-def _kind(schema: str) -> tuple[type[Message], str]:
-    """The message of a dataschema, and its event type. Raises KeyError, which is not cached."""
+def _kind(schema: str) -> tuple[type[Message], tuple[str, str]]:
+    """The message of a dataschema, and the type and source of its events. Raises KeyError, which is not cached."""
     found = descriptor_pool.Default().FindMessageTypeByName(schema.removeprefix(_SCHEMA))
     kind = message_factory.GetMessageClass(found)
-    return kind, event_type(kind)
+    return kind, (event_type(kind), f"/wasl/{source_service(kind)}")
 
 
 def decode(body: bytes | str) -> Event:
@@ -118,7 +118,7 @@ def decode(body: bytes | str) -> Event:
     try:
         envelope = _decoder.decode(body)
         kind, expected = _kind(envelope.dataschema)
-        if (expected, f"/wasl/{source_service(kind)}") != (envelope.type, envelope.source):
+        if expected != (envelope.type, envelope.source):
             raise Invalid(f"{envelope.type} of {envelope.source} is not {envelope.dataschema}")
         return Event(
             id=envelope.id,

@@ -13,14 +13,14 @@ Traps guarded here:
 """
 
 import asyncio
-import contextlib
 import os
 import types
 import warnings
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import greenlet
+import uvloop
 
 os.environ["EVENTLET_NO_GREENDNS"] = "yes"  # read when eventlet is imported
 with warnings.catch_warnings():
@@ -39,10 +39,10 @@ __all__ = [
     "await_",
     "install",
     "on_signal",
-    "one_write",
     "sleep",
     "spawn",
     "spawn_after",
+    "write_first",
 ]
 sleep, spawn, spawn_after, Timeout = eventlet.sleep, eventlet.spawn, eventlet.spawn_after, eventlet.Timeout
 
@@ -104,6 +104,7 @@ class Hub(stock.Hub):  # type: ignore[misc]
 
 def install() -> asyncio.AbstractEventLoop:
     """Makes this process a worker; the first thing it does. Returns the loop, for motor (`io_loop`)."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # the hub makes its loop by it
     hubs.use_hub(types.SimpleNamespace(Hub=Hub, is_available=lambda: True))
     _green_amqp()
     loop: asyncio.AbstractEventLoop = hubs.get_hub().loop
@@ -138,46 +139,31 @@ def _getaddrinfo(host: str, port: int, family: int = 0, kind: int = 0, proto: in
 
 def _wide_read(self: Any, n: int, initial: bool = False) -> bytes:
     """py-amqp reads exactly `n` bytes: nine system calls a delivery. Read what is there and keep the rest."""
-    if len(self._read_buffer) < n:
-        parts, have = [self._read_buffer], len(self._read_buffer)
-        try:
-            while have < n:
-                data = self._quick_recv(65536)
-                if not data:
-                    raise OSError("Server unexpectedly closed connection")
-                parts.append(data)
-                have += len(data)
-        finally:  # a time-out must not lose what was read
-            self._read_buffer = b"".join(parts)
-    data, self._read_buffer = self._read_buffer[:n], self._read_buffer[n:]
-    return bytes(data)
+    buffer = self._read_buffer
+    if not isinstance(buffer, bytearray):  # as py-amqp makes it, and after a time-out
+        buffer = self._read_buffer = bytearray(buffer)
+    while len(buffer) < n:
+        data = self._quick_recv(65536)
+        if not data:
+            raise OSError("Server unexpectedly closed connection")
+        buffer += data
+    taken = bytes(buffer[:n])
+    del buffer[:n]  # costs nothing, however much remains
+    return taken
 
 
-@contextlib.contextmanager
-def one_write(transport: Any) -> Iterator[Callable[[], None]]:
-    """Frames written inside of it wait for the one that follows the call of what it yields; never two at once.
+def write_first(transport: Any, frames: bytes) -> None:
+    """Has whole frames written in front of the next one, whosever that is, in its system call.
 
-    py-amqp writes each frame by itself and holds its lock meanwhile; the last frame's write is made to be that of all,
-    so that nobody's frame can come between.
+    py-amqp holds its lock for each frame: by this nobody's frame comes between, and none is mixed with another.
     """
-    write, parts, is_last = transport._write, [], False
+    write = transport._write
 
-    def last() -> None:
-        nonlocal is_last
-        is_last = True
-
-    def gather(frame: Any) -> None:
-        parts.append(bytes(frame))  # py-amqp uses the buffer again
-        if is_last:
-            together = b"".join(parts)
-            parts.clear()
-            write(together)
-
-    transport._write = gather
-    try:
-        yield last
-    finally:
+    def together(frame: Any) -> None:
         transport._write = write
+        write(frames + bytes(frame))
+
+    transport._write = together
 
 
 def await_(awaitable: Awaitable[T]) -> T:

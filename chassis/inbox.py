@@ -74,11 +74,12 @@ async def _together(client: Client, db: Any, handler: str, events: list[Event], 
             if is_duplicate(error):
                 raise _AlreadyApplied from error
             raise
-        for event in events:
-            tx.cause = event
-            bound = structlog.contextvars.bound_contextvars(correlation_id=event.correlation_id, event_id=event.id)
-            with bound, tracing.consume(event, handler):
-                await handle(tx, event)
+        with structlog.contextvars.bound_contextvars(correlation_id="", event_id=""):
+            for event in events:
+                tx.cause = event
+                structlog.contextvars.bind_contextvars(correlation_id=event.correlation_id, event_id=event.id)
+                with tracing.consume(event, handler):
+                    await handle(tx, event)
         await tx.flush()
 
     await run_transaction(client, body)

@@ -7,6 +7,7 @@ must still end the process (so: a deadline); Nameko is imported after the hub is
 import asyncio
 import os
 import signal
+import sys
 from typing import Any
 
 import structlog
@@ -16,12 +17,14 @@ from chassis import green, http, mongo, process, topology
 from chassis.settings import Settings
 from chassis.worker import Subscription, Worker
 
+SWITCH_SECONDS = 0.001  # how long the loop may keep motor's threads from an answer that has come; Python's is 5 ms
 STOP_SECONDS = 10.0  # after the grace period; then the process ends whatever it does
 _log = structlog.get_logger(__name__)
 
 
 def run(worker: type[Worker], settings: Settings) -> None:
     """Blocks until SIGTERM or SIGINT, or until a bug ends the worker (then raises)."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     loop = green.install()
     from nameko.runners import ServiceRunner
 

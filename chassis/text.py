@@ -32,16 +32,17 @@ _ONE_SHAPE = str.maketrans("ٱىیېۍێةہھەۃکڪ٫٬’‘ʼʻʾʿ`", "ا�
 _NOT_WRITTEN = {"Mn", "Me", "Cf"}  # marks, zero-width and bidi controls
 
 
-class _Letters(dict[str, str]):
+class _Letters(dict[int, str]):
     """What each character becomes: nothing, one letter or several; worked out when it is first met."""
 
-    def __missing__(self, char: str) -> str:
+    def __missing__(self, codepoint: int) -> str:
+        char = chr(codepoint)
         found = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
         if len(found) > 1:
             found = found.strip()  # a mark that stands alone is decomposed into a space with the mark
         written = (one for one in found.translate(_ONE_SHAPE) if unicodedata.category(one) not in _NOT_WRITTEN)
-        self[char] = "".join(str(unicodedata.decimal(one, one)) for one in written)
-        return self[char]
+        self[codepoint] = "".join(str(unicodedata.decimal(one, one)) for one in written)
+        return self[codepoint]
 
 
 _letters = _Letters()
@@ -49,7 +50,7 @@ _letters = _Letters()
 
 def normalise(text: str) -> str:
     """A text in its one spelling, without marks and in lower case; the same for every way to encode its letters."""
-    return "".join([_letters[char] for char in text])
+    return text.translate(_letters)
 
 
 # In normalised text: 1,250; Arabic letters, without what else is glued to them in بـIdlib and ٢٠٢٦م; any other word.
@@ -174,37 +175,46 @@ class Analyser:
 
     def tokens(self, text: str) -> list[str]:
         """What of a text is compared, in its order."""
-        return [token.text for token in self.analyse(text)]
+        return [token for token, _, _ in self._read(_said(text))]
 
     def tokens_of(self, text: LocalizedText) -> list[str]:
         """Of all its languages, one after the other."""
         return self.tokens(text.ar) + self.tokens(text.en)
 
     def analyse(self, text: str) -> list[Token]:
-        """The tokens of a text in its order. A text of nothing but function words keeps them."""
-        letters = [_letters[char] for char in text]
+        """The tokens of a text in its order, each with its place."""
+        letters = [_letters[ord(char)] for char in text]
         origin = [at for at, some in enumerate(letters) for _ in some]  # by place in the normalised text
         origin.append(len(text))
         found = list(_WORD.finditer("".join(letters)))
-        said = [_word(one[0]) for one in found]
-        tokens, function, at = list[Token](), list[Token](), 0
-        while at < len(said):
-            length, code = self._spelled(said, at)
-            first, last = found[at].start(), found[at + max(length, 1) - 1].end()
+        tokens = []
+        for token, at, length in self._read([_word(one[0]) for one in found]):
+            first, last = found[at].start(), found[at + length - 1].end()
             # Up to the next letter, for the marks on the last one; unless one character holds both, as in ﷺ.
-            token = Token(code or _stem(said[at]), origin[first], max(origin[last], origin[last - 1] + 1))
-            (function if not code and said[at] in _FUNCTION else tokens).append(token)
-            at += max(length, 1)
+            tokens.append(Token(token, origin[first], max(origin[last], origin[last - 1] + 1)))
+        return tokens
+
+    def _read(self, said: list[str]) -> list[tuple[str, int, int]]:
+        """Tokens, each with its first word's index and its number of words. Nothing but function words are kept."""
+        tokens, function, at = list[tuple[str, int, int]](), list[tuple[str, int, int]](), 0
+        while at < len(said):
+            word = said[at]
+            length, code = self._spelled(said, at)
+            if code:
+                tokens.append((code, at, length))
+            else:
+                (function if word in _FUNCTION else tokens).append((_stem(word), at, 1))
+            at += length
         return tokens or function
 
     def _spelled(self, said: list[str], at: int) -> tuple[int, str]:
-        """How many words from `at` on are one phrase, and its code; the longest phrase wins, 0 for none."""
+        """How many words from `at` on are one phrase, and its code; the longest phrase wins, none has no code."""
         word = said[at]
         for first, longest in (self._known_openings if len(word) <= _LONGEST else self._openings)(word):
             for length in range(min(longest, len(said) - at), 0, -1):
                 if code := self._codes.get((first, *said[at + 1 : at + length])):
                     return length, code
-        return 0, ""
+        return 1, ""
 
     def _openings(self, word: str) -> list[tuple[str, int]]:
         """What of the word begins a phrase, and how many words the longest such phrase has. Of most words: nothing."""
@@ -212,4 +222,4 @@ class Analyser:
 
 
 def _said(text: str) -> list[str]:
-    return [_word(found[0]) for found in _WORD.finditer(normalise(text))]
+    return [_word(found) for found in _WORD.findall(normalise(text))]

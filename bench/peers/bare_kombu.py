@@ -3,8 +3,8 @@
     python -m bench.peers.bare_kombu threads|batches QUEUE DATABASE
 
 `threads`: eight threads, an event each; kombu's connection stays in the main thread, which acks. `batches`: one thread
-that takes up to 32 events at once. Both decode with json only, know no errors, no retries and no newer version, and end
-when they are killed.
+that takes up to 32 events at once. Both write the documents that the worker writes, decode with json only, know no
+errors, no retries and no newer version, and end when they are killed.
 """
 
 import concurrent.futures
@@ -20,11 +20,13 @@ from kombu import Connection, Consumer, Queue
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+import vocabularies
 from bench.peers import documents
 
-PREFETCH, THREADS, BATCH = 200, 8, 32
+PREFETCH, THREADS, BATCH = 300, 8, 32
 VIEW = "participants.1"
 Event = dict[str, Any]
+_analyser = vocabularies.analyser()
 
 
 def apply(client: pymongo.MongoClient[Event], db: Any, kind: str, events: list[Event]) -> None:
@@ -48,13 +50,17 @@ def apply(client: pymongo.MongoClient[Event], db: Any, kind: str, events: list[E
 
 def row(event: Event) -> Event:
     member = event["data"]["member"]
+    names = member["displayName"]
+    tokens = _analyser.tokens(names["ar"]) + _analyser.tokens(names["en"])
     return {
         "_id": member["memberId"],
         "kind": member["kind"],
-        "display_name": member["displayName"],
+        "display_name": names,
         "join_time": datetime.fromisoformat(member["joinTime"]),
+        "account_id": member.get("accountId", ""),
         "place_code": member["placeCode"],
         "organization_type_code": member["organizationTypeCode"],
+        "tokens": sorted(set(tokens)),
         "version": int(event["sequence"]),
     }
 
