@@ -2,6 +2,7 @@
 
 import datetime
 import time
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -199,3 +200,34 @@ async def test_a_service_that_is_away_darkens_its_part_only(
                 found = await part(browser, heading)
                 assert found, heading
                 assert "not available now" not in found, heading
+
+
+async def test_pages_of_other_services_stay_while_members_is_away(mongo_uri: str) -> None:
+    async with network(mongo_uri, members_address=NOBODY) as net, net.browser() as browser:
+        school, donor = await net.school(), await net.school()
+        need, offer = await posted(net, school, "need"), await posted(net, donor, "offer")
+        known = {"need_id": need.need_id, "offer_id": offer.offer_id}
+        lines = {"need_line_id": need.lines[0].line_id, "offer_line_id": offer.lines[0].line_id}
+        made = await net.matching("CreateMatch", by=school.who, match={**known, **lines, "proposed_quantity": 5})
+        for name, value in (("wasl_access", school.who.token), ("wasl_refresh", "none")):
+            browser.client.cookies.set(name, value, domain="portal.example")
+        own = (f"/needs/{need.need_id}", f"/matches/{made.match_id}")
+        for path in (*own, "/needs/new", "/offers/new", "/records/new", "/convenings/new"):
+            assert "not available now" in await browser.get(f"/en{path}"), path
+
+
+async def test_a_button_that_is_pressed_twice_does_one_thing(net: Network) -> None:
+    school = await net.school()
+    need = await posted(net, school, "need", publish=False)
+    twice = {"request_id": str(uuid.uuid4())}
+    async with net.browser(school.who) as browser:
+        page = await browser.get(f"/en/needs/{need.need_id}")
+        assert f"/needs/{need.need_id}/publish" in page
+        assert page.count('name="request_id"') >= 2, "each button has its own"
+        for _ in range(2):
+            assert "published" in (await browser.post(f"/en/needs/{need.need_id}/publish", twice)).lower()
+        new = {"need.title.en": "Kits", "publish": "1", "request_id": str(uuid.uuid4())}
+        new |= {f"need.lines.0.{name}": str(value) for name, value in KITS.items()}
+        new |= {"organization_id": school.member_id}
+        for _ in range(2):
+            await browser.post("/en/needs/new", new)

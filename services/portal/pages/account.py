@@ -164,7 +164,8 @@ async def application(visit: Visit) -> Response:
 
 async def withdraw_application(visit: Visit) -> Response:
     """Takes one's own application back before it is decided."""
-    request = m.WithdrawApplicationRequest(application_id=visit.argument("application_id"))
+    known = {"application_id": visit.argument("application_id")}
+    request = visit.form().message(m.WithdrawApplicationRequest, **known)
     await visit.call(visit.members.WithdrawApplication, request)
     return visit.to(f"/applications/{request.application_id}", "notice.withdrawn")
 
@@ -183,7 +184,8 @@ def _saved(visit: Visit, application: m.Application) -> Response:
 
 
 async def _submitted(visit: Visit, application: m.Application) -> Response:
-    request = m.SubmitApplicationRequest(application_id=application.application_id, etag=application.etag)
+    known = {"application_id": application.application_id, "etag": application.etag}
+    request = m.SubmitApplicationRequest(**known, request_id=visit.form().value("request_id"))
     await visit.call(visit.members.SubmitApplication, request)
     return visit.to(f"/applications/{application.application_id}", "notice.submitted")
 

@@ -183,7 +183,8 @@ async def calendar_file(visit: Visit) -> Response:
 
 async def publish(visit: Visit) -> Response:
     """Opens a draft for registration."""
-    request = m.PublishConveningRequest(convening_id=visit.argument("convening_id"))
+    known = {"convening_id": visit.argument("convening_id")}
+    request = visit.form().message(m.PublishConveningRequest, **known)
     return await _done(visit, visit.events.PublishConvening, request, "notice.convening.published")
 
 
@@ -212,7 +213,7 @@ async def _done(visit: Visit, rpc: Any, request: Any, notice: str) -> Response:
 # -- organizing ----------------------------------------------------------------------------------------------------
 async def create(visit: Visit) -> Response:
     """A new one: saved as a draft, or published at once."""
-    form, known = visit.form(), await acting(visit)
+    form, known = visit.form(), await visit.unless_away(acting(visit))
     form.fill("convening", m.Convening(time_zone=ZONE, audience=m.Convening.EVERYBODY))
     if form.sent:
         try:
@@ -255,7 +256,8 @@ async def _saved(visit: Visit, form: Form, one: m.Convening) -> Response:
     """Publishes it when asked to. What is refused then is mended in the draft that there is now."""
     if form.value("publish"):
         try:
-            request = m.PublishConveningRequest(convening_id=one.convening_id, etag=one.etag)
+            known = {"convening_id": one.convening_id, "etag": one.etag}
+            request = m.PublishConveningRequest(**known, request_id=form.value("request_id"))
             await visit.call(visit.events.PublishConvening, request)
         except Refused as refused:
             form.refuse(refused)

@@ -79,7 +79,8 @@ async def posting(side: _Side, visit: Visit) -> Response:
 
 async def _page(side: _Side, visit: Visit, one: Any, form: Form) -> Response:
     visit.path = f"{side.path}/{side.id_of(one)}"  # also of a proposal that was refused: the language switch leads here
-    own = one.participant_id in (await acting(visit)).ids
+    known = await visit.unless_away(acting(visit))
+    own = known is not None and one.participant_id in known.ids
     suggestions, matches = None, None
     if own and one.state == p.PUBLISHED:
         ask = s.GetSuggestedOffersRequest if side is NEED else s.GetSuggestedNeedsRequest
@@ -97,7 +98,7 @@ async def _page(side: _Side, visit: Visit, one: Any, form: Form) -> Response:
             *(getattr(each, f"{side.other}_participant_id") for each in (matches.matches if matches else ())),
         ],
     )
-    context: Any = {"own": own, "suggestions": suggestions, "matches": matches, "named": named}
+    context: Any = {"known": known, "own": own, "suggestions": suggestions, "matches": matches, "named": named}
     return visit.page("needs/one.html", side=side, posting=one, form=form, **context)
 
 
@@ -109,7 +110,7 @@ async def _posting(side: _Side, visit: Visit) -> Any:
 # -- writing -------------------------------------------------------------------------------------------------------
 async def create(side: _Side, visit: Visit) -> Response:
     """A new one: saved as a draft, or published at once."""
-    form, known = visit.form(), await acting(visit)
+    form, known = visit.form(), await visit.unless_away(acting(visit))
     if form.sent:
         try:
             made = await visit.call(side.rpc(visit, "Create"), form.message(side.kind("Create")))
@@ -143,7 +144,9 @@ async def _saved(side: _Side, visit: Visit, form: Form, posting: Any) -> Respons
     path = f"{side.path}/{side.id_of(posting)}"
     if form.value("publish"):
         try:
-            await _published(side, visit, posting)
+            known = {f"{side.noun}_id": side.id_of(posting), "etag": posting.etag}
+            request = side.message("Publish", **known, request_id=form.value("request_id"))
+            await visit.call(side.rpc(visit, "Publish"), request)
         except Refused as refused:
             form.refuse(refused)
             visit.path = f"{path}/change"
@@ -159,14 +162,10 @@ def _form_of(side: _Side, visit: Visit, form: Form, posting: Any) -> Response:
     return visit.page("needs/edit.html", form=form, side=side, posting=posting, acting=None, least=least)
 
 
-async def _published(side: _Side, visit: Visit, posting: Any) -> None:
-    known = {f"{side.noun}_id": side.id_of(posting), "etag": posting.etag}
-    await visit.call(side.rpc(visit, "Publish"), side.message("Publish", **known))
-
-
 async def publish(side: _Side, visit: Visit) -> Response:
     """Shows a draft to all members."""
-    await _published(side, visit, await _posting(side, visit))
+    named = {f"{side.noun}_id": visit.argument("posting_id")}
+    await visit.call(side.rpc(visit, "Publish"), visit.form().message(side.kind("Publish"), **named))
     return visit.to(f"{side.path}/{visit.argument('posting_id')}", "notice.published")
 
 
@@ -196,16 +195,18 @@ async def match(visit: Visit) -> Response:
 
 async def _match_page(visit: Visit, found: matches_pb.Match, form: Any = None) -> Response:
     visit.path = f"/matches/{found.match_id}"  # also of a button that was refused: the language switch leads here
-    known = (await acting(visit)).ids
+    known = await visit.unless_away(acting(visit))
+    ids = known.ids if known else []
     named = await participants_named(visit, [found.need_participant_id, found.offer_participant_id])
     need = await visit.part(visit.matching.GetNeed, p.GetNeedRequest(need_id=found.need_id))
     offer = await visit.part(visit.matching.GetOffer, p.GetOfferRequest(offer_id=found.offer_id))
-    needs, offers = found.need_participant_id in known, found.offer_participant_id in known
+    needs, offers = found.need_participant_id in ids, found.offer_participant_id in ids
     answers = offers if found.proposed_by == matches_pb.NEED else needs
     return visit.page(
         "needs/match.html",
         form=form or visit.form(),
         match=found,
+        known=known,
         named=named,
         need=need,
         offer=offer,
