@@ -129,6 +129,8 @@ class Portal:
             status, text = error.status_code, ""
         elif isinstance(error, Refused):
             status, text = error.status, error.text if error.status < 500 else ""
+            if status == 400 and not visit.sent:  # an address that was typed by hand
+                status, text = 404, ""
         else:
             status, text = 500, ""
             _log.error("unexpected", exc_info=error)

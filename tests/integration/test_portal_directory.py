@@ -199,3 +199,9 @@ async def test_no_word_of_these_pages_is_left_in_the_other_language(net: Network
             arabic, english = [said(await browser.get(f"/{code}{path}")) for code in ("ar", "en")]
             assert set(re.findall("[A-Za-z]+", arabic)) <= {"https"}, path
             assert re.findall("[\u0600-\u06ff]+", english) == [], path
+
+
+@pytest.mark.parametrize("path", ["convenings?place=XX", "convenings?page_token=x", "organizations?page_token=x"])
+async def test_an_address_that_means_nothing_has_nothing(net: Network, path: str) -> None:
+    async with net.browser() as browser:
+        assert "There is nothing at this address" in await browser.get(f"/en/{path}", status=404)

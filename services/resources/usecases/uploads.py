@@ -38,7 +38,7 @@ async def create_upload(
     if size_bytes > most:
         raise FileTooLarge(most=most)
     if said["mime_type"] not in media.CHECKS:
-        raise MediaTypeUnknown(known=", ".join(media.CHECKS))
+        raise MediaTypeUnknown(known=", ".join(names[0].upper() for names in media.EXTENSIONS.values()))
     if extension := media.wrong_extension(said["mime_type"], said["name"]):
         raise FileNameMismatch(mime_type=said["mime_type"], extension=extension)
     upload = Upload(
