@@ -6,7 +6,8 @@ is timed from outside. The effect is the same for all: an inbox mark and a row o
 collections with the same indexes, in one transaction that is durable on a majority's journals; then the ack.
 
 * `wasl`: the matching worker as it is deployed: decoded into protobuf messages, newer wins, retries, parking, metrics.
-* `bare_kombu`: kombu and PyMongo in eight threads, one event in each transaction; json only, none of the above.
+* `bare_kombu`: kombu and PyMongo in eight threads, one event in each transaction; json only, none of the above,
+  but the row's tokens by our analyser.
 * `bare_kombu_batched`: the same in one thread, 32 events in each transaction, as ours does.
 
 Figures besides: `outbox_to_effect_per_s`, the whole way with our relay, its confirms and the move to the event log in

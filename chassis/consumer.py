@@ -37,8 +37,13 @@ SETUP_SECONDS = 10.0 + topology.SETTLE_SECONDS
 LANES = 4  # of a handler, each with one batch at once; a subject is always in the same
 BATCH = 32  # events in one transaction, at most
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 3.0  # seconds between two attempts to connect
-_ACK = struct.Struct(">BHIHHQBB")  # a method frame: type, channel, size, basic (60), ack (80), tag, one only, end
+_ACK = struct.Struct(">BHIHHQBB")
 _log = structlog.get_logger(__name__)
+
+
+def _ack_frame(channel: int, tag: int) -> bytes:
+    """AMQP 0-9-1: a method frame (1) of 13 bytes; basic (60) ack (80) of one tag (0); the frame's end."""
+    return _ACK.pack(1, channel, 13, 60, 80, tag, 0, 0xCE)
 
 
 class EventConsumer(SharedExtension):  # type: ignore[misc]
@@ -205,8 +210,8 @@ class EventConsumer(SharedExtension):  # type: ignore[misc]
         if not tags:
             return
         try:
-            number, transport = self._channel.channel_id, self._channel.connection.transport
-            green.write_first(transport, b"".join(_ACK.pack(1, number, 13, 60, 80, tag, 0, 0xCE) for tag in tags[:-1]))
+            if frames := b"".join(_ack_frame(self._channel.channel_id, tag) for tag in tags[:-1]):
+                green.write_first(self._channel.connection.transport, frames)
             self._channel.basic_ack(tags[-1])
         except (*FAILURES, AttributeError):  # AttributeError: the channel was collected under us
             _log.debug("settle.stale")

@@ -46,6 +46,7 @@ class Lane:
 def next_life(consumer: str, handler: str, delivery: Delivery, error: Exception) -> Outgoing:
     """The message that takes a failed delivery's place. `handler` is the event type that names the queue."""
     message, home = delivery.message, f"{consumer}.{handler}"
+    message_id = message.properties.get("message_id") or new_id()  # an operator must be able to name it
     headers = topology.own_headers(message.headers)
     known = headers.get("wasl-attempt", 0)  # anybody who may publish could have written it
     attempt = (known if isinstance(known, int) and 0 <= known < MAX_ATTEMPTS else 0) + 1
@@ -54,7 +55,7 @@ def next_life(consumer: str, handler: str, delivery: Delivery, error: Exception)
         "wasl-queue": home,
         "wasl-reason": f"{type(error).__name__}: {error}"[:REASON_LENGTH],
     }
-    said = {"handler": handler, "attempt": attempt, "event_id": message.properties.get("message_id", "")}
+    said = {"handler": handler, "attempt": attempt, "event_id": message_id}
     if delivery.event is not None:
         said["correlation_id"] = delivery.event.correlation_id
     said |= {"error": type(error).__name__, "where": log.where(error)}  # its text may hold what a person wrote
@@ -73,7 +74,7 @@ def next_life(consumer: str, handler: str, delivery: Delivery, error: Exception)
         exchange,
         key,
         message.body,
-        message.properties.get("message_id") or new_id(),  # an operator must be able to name it
+        message_id,
         message.properties.get("content_type", "application/octet-stream"),
         headers,
     )

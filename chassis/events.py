@@ -18,7 +18,8 @@ from wasl.options.v1 import options_pb2
 
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 _SCHEMA = "urn:wasl:schema:"
-_Named = Annotated[str, msgspec.Meta(min_length=1)]
+_Named = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+_Maybe = Annotated[str, msgspec.Meta(max_length=200)]  # logs and headers hold them
 
 
 class Invalid(Exception):
@@ -50,9 +51,9 @@ class _Envelope(msgspec.Struct, kw_only=True):
     sequence: Annotated[str, msgspec.Meta(pattern="^0*[1-9][0-9]{0,17}$")]  # from 1 on, what a 64 bit number holds
     dataschema: str
     data: dict[str, Any]
-    correlationid: str = ""
-    causationid: str = ""
-    traceparent: str = ""
+    correlationid: _Maybe = ""
+    causationid: _Maybe = ""
+    traceparent: _Maybe = ""
 
 
 def event_type(kind: type[Message]) -> str:

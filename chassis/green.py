@@ -9,6 +9,8 @@ Traps guarded here:
   whose own write then blocks the thread for ever. The lock must be green; it also keeps two frames from mixing.
 * `asyncio.CancelledError` is no Exception: Nameko would not see it and would leak the delivery.
 * killing a greenlet does not touch the task that it waits for; `await_` cancels it.
+* libuv aborts the process when a descriptor is closed that two wait for: one greenlet reads, and what the others write
+  (acks, never more than the prefetch) always fits into the socket.
 * a greenlet begins with an empty context, so nothing may be expected of the one that spawned it.
 """
 
@@ -148,7 +150,7 @@ def _wide_read(self: Any, n: int, initial: bool = False) -> bytes:
             raise OSError("Server unexpectedly closed connection")
         buffer += data
     taken = bytes(buffer[:n])
-    del buffer[:n]  # costs nothing, however much remains
+    del buffer[:n]  # a bytearray moves its start, not its bytes
     return taken
 
 

@@ -74,7 +74,7 @@ async def _together(client: Client, db: Any, handler: str, events: list[Event], 
             if is_duplicate(error):
                 raise _AlreadyApplied from error
             raise
-        with structlog.contextvars.bound_contextvars(correlation_id="", event_id=""):
+        with structlog.contextvars.bound_contextvars(correlation_id="", event_id=""):  # puts back what there was
             for event in events:
                 tx.cause = event
                 structlog.contextvars.bind_contextvars(correlation_id=event.correlation_id, event_id=event.id)

@@ -172,7 +172,7 @@ class Guard:
 
 def _begin(context: Any) -> dict[str, str]:
     metadata = dict(context.invocation_metadata())
-    bind_contextvars(correlation_id=metadata.get("x-request-id") or ids.new_id())
+    bind_contextvars(correlation_id=ids.correlation_id(metadata.get("x-request-id")))
     language = metadata.get("x-wasl-language") or preferred(metadata.get("accept-language", ""))
     seconds = min(context.time_remaining() or LONGEST_SECONDS, LONGEST_SECONDS)
     set_caller(Caller(language=language, deadline=time.monotonic() + seconds))

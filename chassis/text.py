@@ -195,7 +195,10 @@ class Analyser:
         return tokens
 
     def _read(self, said: list[str]) -> list[tuple[str, int, int]]:
-        """Tokens, each with its first word's index and its number of words. Nothing but function words are kept."""
+        """Tokens, each with its first word's index and its number of words.
+
+        Function words are left out of a text, unless it has no others.
+        """
         tokens, function, at = list[tuple[str, int, int]](), list[tuple[str, int, int]](), 0
         while at < len(said):
             word = said[at]

@@ -104,7 +104,7 @@ class Door:
 
 def _begin(request: Request) -> None:
     clear_contextvars()
-    bind_contextvars(correlation_id=request.headers.get("x-request-id") or ids.new_id())
+    bind_contextvars(correlation_id=ids.correlation_id(request.headers.get("x-request-id")))
     set_caller(Caller(language=_language(request)))
 
 

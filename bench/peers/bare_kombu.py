@@ -3,8 +3,8 @@
     python -m bench.peers.bare_kombu threads|batches QUEUE DATABASE
 
 `threads`: eight threads, an event each; kombu's connection stays in the main thread, which acks. `batches`: one thread
-that takes up to 32 events at once. Both write the documents that the worker writes, decode with json only, know no
-errors, no retries and no newer version, and end when they are killed.
+that takes up to 32 events at once, one transaction after the other. Both write the documents that the worker writes,
+decode with json only, know no errors, no retries and no newer version, and end when they are killed.
 """
 
 import concurrent.futures
@@ -66,6 +66,7 @@ def row(event: Event) -> Event:
 
 
 def run(kind: str, name: str, database: str) -> None:
+    sys.setswitchinterval(0.001)  # as ours
     client = pymongo.MongoClient[Event](os.environ["WASL_MONGO_URI"], **documents.CLIENT)
     db = client[database]
     pool, finished = concurrent.futures.ThreadPoolExecutor(THREADS), queue.SimpleQueue[Any]()
@@ -79,8 +80,7 @@ def run(kind: str, name: str, database: str) -> None:
         batch = waiting[:]
         waiting.clear()
         apply(client, db, kind, [json.loads(message.body) for message in batch])
-        for message in batch:
-            message.ack()
+        batch[-1].ack(multiple=True)
 
     def arrived(message: Any) -> None:
         if kind == "threads":

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import icalendar
@@ -48,8 +48,11 @@ def _event(convening: Convening, session: Session, language: str) -> icalendar.E
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
     event.add("dtstamp", convening.update_time)
     event.add("last-modified", convening.update_time)
-    event.add("dtstart", session.start_time.astimezone(zone))
-    event.add("dtend", session.end_time.astimezone(zone))
+    times = [moment.astimezone(zone) for moment in (session.start_time, session.end_time)]
+    if any(_is_repeated(moment) for moment in times):
+        times = [moment.astimezone(UTC) for moment in times]
+    for name, moment in zip(("dtstart", "dtend"), times, strict=True):
+        event.add(name, moment)
     event.add("summary", _said(convening.title, language))
     if convening.description:
         event.add("description", _said(convening.description, language))
@@ -60,6 +63,11 @@ def _event(convening: Convening, session: Session, language: str) -> icalendar.E
     if convening.online_uri:
         event.add("url", convening.online_uri)
     return event
+
+
+def _is_repeated(moment: datetime) -> bool:
+    """Do the clocks show it twice, as they are put back? A local time in a file does not say which of them it is."""
+    return moment.utcoffset() != moment.replace(fold=1 - moment.fold).utcoffset()
 
 
 def _said(text: LocalizedText, language: str) -> str:

@@ -129,8 +129,11 @@ class Portal:
             status, text = error.status_code, ""
         elif isinstance(error, Refused):
             status, text = error.status, error.text if error.status < 500 else ""
-            if status == 400 and not visit.sent:  # an address that was typed by hand
-                status, text = 404, ""
+            if status == 400 and error.fields and not visit.sent:
+                if any(name.endswith("_id") or name == "page_token" for name in error.fields):
+                    status, text = 404, ""  # nobody was given this address
+                else:
+                    text = " ".join(error.fields.values())
         else:
             status, text = 500, ""
             _log.error("unexpected", exc_info=error)
@@ -176,7 +179,7 @@ class Around:
             await self.app(scope, receive, send)
             return
         began, status = time.perf_counter(), 500
-        request_id = Headers(scope=scope).get("x-request-id") or ids.new_id()
+        request_id = ids.correlation_id(Headers(scope=scope).get("x-request-id"))
         structlog.contextvars.bind_contextvars(correlation_id=request_id)
 
         async def send_with_headers(message: Message) -> None:

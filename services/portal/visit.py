@@ -93,9 +93,15 @@ class Visit:
         try:
             return await self._call(method, request, seconds)
         except Refused as refused:
-            if refused.reason != "ROLE_MISSING" or used is None or not await self._has_got_a_role(used):
+            if used is None or not await self._is_mended(refused, used):
                 raise
             return await self._call(method, request, seconds)
+
+    async def _is_mended(self, refused: Refused, used: Session) -> bool:
+        """By new tokens: a role since signing in, or keys that have changed; who gets none is nobody from now on."""
+        if refused.reason not in ("ROLE_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED"):
+            return False
+        return await self._has_got_a_role(used) or (refused.status == 401 and self.session is not used)
 
     async def _has_got_a_role(self, used: Session) -> bool:
         """Since `used` was given out; of several calls at once each learns it."""

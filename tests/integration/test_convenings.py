@@ -339,8 +339,28 @@ async def test_an_offer_means_nothing_once_it_is_cancelled(
     await organizer("CancelConvening", convening_id=convening.convening_id, cancel_reason=REASON)
     before = await events.announced(second.registration_id)
     await let_time_pass(events)
+    accepted = events("AcceptRegistration", by=people[1], registration_id=second.registration_id)
+    assert (await refusal(accepted)).reason == "CONVENING_IN_OTHER_STATE"
     assert await states(events, organizer, convening) == ["WITHDRAWN", "OFFERED"]
     assert await events.announced(second.registration_id) == before
+
+
+async def test_a_seat_that_was_freed_after_the_beginning_is_the_first_ones_when_the_beginning_moves(
+    events: Service, organizer: Organizer, people: list[Who]
+) -> None:
+    convening = await organizer.published(capacity=1, sessions=[day(1), day(2)])
+    first, second = [await register(events, one, convening) for one in people[:2]]
+    begun = {"sessions.0.start_time": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)}
+    await events.db.convenings.update_one({"_id": convening.convening_id}, {"$set": begun})
+    await events("WithdrawRegistration", by=people[0], registration_id=first.registration_id)
+    assert await states(events, organizer, convening) == ["WITHDRAWN", "WAITING"]
+    later = {"convening_id": convening.convening_id, "sessions": [day(2)]}
+    await organizer("UpdateConvening", convening=later)
+    await register(events, people[2], convening)
+    assert await states(events, organizer, convening) == ["WITHDRAWN", "OFFERED", "WAITING"]
+    await events.db.convenings.update_one({"_id": convening.convening_id}, {"$set": begun})
+    accepted = events("AcceptRegistration", by=people[1], registration_id=second.registration_id)
+    assert (await refusal(accepted)).reason == "CONVENING_BEGUN"
 
 
 async def test_nobody_registers_twice(events: Service, organizer: Organizer, people: list[Who]) -> None:

@@ -131,6 +131,21 @@ async def test_while_members_is_away_pages_stay_and_what_was_sent_can_be_sent_ag
         assert '<input type="hidden" name="need.title.en" value="Kits &#34;now&#34;">' in page
 
 
+async def test_tokens_of_keys_that_are_no_more_are_renewed_or_forgotten(net: Network) -> None:
+    member = await net.joined()
+    async with net.browser(member.who) as browser:
+        token = browser.client.cookies["wasl_access"]
+        browser.client.cookies.set("wasl_access", token[:-6] + "AAAAAA", domain="portal.example")
+        await browser.get("/en/desk")
+        renewed = browser.client.cookies["wasl_access"]
+        assert renewed[-6:] != "AAAAAA"
+    async with net.browser() as browser:
+        for name, value in (("wasl_access", token[:-6] + "AAAAAA"), ("wasl_refresh", "none")):
+            browser.client.cookies.set(name, value, domain="portal.example")
+        assert "Sign in" in await browser.get("/en/organizations")
+        assert "Please sign in" in await browser.get("/en/desk")
+
+
 async def test_a_cookie_that_is_no_token_is_nobody(net: Network) -> None:
     async with net.browser() as browser:
         answer = await browser.client.get("/en", headers={b"cookie": "wasl_access=é.é.é; wasl_refresh=é".encode()})

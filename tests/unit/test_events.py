@@ -79,6 +79,7 @@ def test_attributes_that_are_not_known_are_passed_over() -> None:
     [
         *({name: None} for name in ("specversion", "id", "source", "type", "subject", "time", "sequence", "data")),
         *({name: ""} for name in ("id", "source", "type", "subject", "time", "sequence", "dataschema")),
+        *({name: "x" * 201} for name in ("id", "subject", "correlationid", "causationid", "traceparent")),
         {"specversion": "0.3"},
         {"type": "org.wasl.members.member.eaten.v1"},
         {"type": "org.wasl.members.member.updated.v1"},

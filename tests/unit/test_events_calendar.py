@@ -122,6 +122,14 @@ def test_a_time_is_the_same_moment_in_every_zone(zone: str, start: datetime) -> 
         assert (found["begin"], found["zone"]) == (start.timestamp(), zone)
 
 
+@pytest.mark.parametrize("minutes", [-60, -15, 0, 15, 30, 60])
+def test_an_hour_that_the_clocks_show_twice_is_no_other_moment(minutes: int) -> None:
+    start = datetime(2027, 10, 31, 1, tzinfo=UTC) + timedelta(minutes=minutes)  # London puts its clocks back at one
+    file = render(replace(COURSE, time_zone="Europe/London", sessions=(session(start),)))
+    for found in (*read_by_python(file), *read_by_node(file)):
+        assert (found["begin"], found["end"]) == (start.timestamp(), (start + HOUR).timestamp())
+
+
 def test_lines_are_folded_by_octets_and_no_character_is_split() -> None:
     assert (len(TITLE), len(TITLE.encode())) == (64, 118)
     lines = render(COURSE).split(b"\r\n")

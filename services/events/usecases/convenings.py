@@ -120,8 +120,8 @@ async def update_convening(
         tx.set_timer(store.CONVENING_ENDS, subject=after.convening_id, at=after.end_time)
         moved = after.sessions != before.sessions
         _announce(tx, events_pb2.ConveningMoved if moved else events_pb2.ConveningUpdated, after)
-    if after.capacity != before.capacity:
-        await seats.settle(tx, after)
+        if moved or after.capacity != before.capacity:
+            await seats.settle(tx, after)
     return after
 
 

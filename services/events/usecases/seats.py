@@ -118,8 +118,9 @@ async def decline_registration(tx: Tx, *, registration_id: str, etag: str, by: C
 
 
 async def accept_registration(tx: Tx, *, registration_id: str, etag: str, by: Caller) -> Registration:
-    """Take the seat that was kept. Raises RegistrationInOtherState."""
+    """Take the seat that was kept. Raises RegistrationInOtherState, ConveningInOtherState, ConveningBegun."""
     before = await _own(tx, registration_id, etag, by)
+    (await store.get(tx, Convening, before.convening_id)).check_open(tx.now)
     tx.cancel_timer(store.SEAT_LAPSES, subject=registration_id)
     return await _save(tx, before.accept(at=tx.now))
 
@@ -150,7 +151,7 @@ async def _freed(tx: Tx, before: Registration) -> None:
 
 
 async def settle(tx: Tx, convening: Convening) -> None:
-    """For whatever changes the capacity or closes the convening: what is free is offered, and the seats are saved.
+    """For whatever changes the capacity or the times, or closes it: what is free is offered, and the seats are saved.
 
     Whoever registers at the same moment has seen the convening as it was, conflicts with that, and is tried again.
     """

@@ -213,7 +213,7 @@ async def _done(visit: Visit, rpc: Any, request: Any, notice: str) -> Response:
 # -- organizing ----------------------------------------------------------------------------------------------------
 async def create(visit: Visit) -> Response:
     """A new one: saved as a draft, or published at once."""
-    form, known = visit.form(), await visit.unless_away(acting(visit))
+    form, known = visit.form(), await acting(visit)
     form.fill("convening", m.Convening(time_zone=ZONE, audience=m.Convening.EVERYBODY))
     if form.sent:
         try:

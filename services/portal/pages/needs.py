@@ -110,7 +110,7 @@ async def _posting(side: _Side, visit: Visit) -> Any:
 # -- writing -------------------------------------------------------------------------------------------------------
 async def create(side: _Side, visit: Visit) -> Response:
     """A new one: saved as a draft, or published at once."""
-    form, known = visit.form(), await visit.unless_away(acting(visit))
+    form, known = visit.form(), await acting(visit)
     if form.sent:
         try:
             made = await visit.call(side.rpc(visit, "Create"), form.message(side.kind("Create")))

@@ -209,7 +209,7 @@ def _address(visit: Visit, found: r.Record) -> str:
 # -- writing -------------------------------------------------------------------------------------------------------
 async def create(visit: Visit) -> Response:
     """A new record: saved as a draft, whose page takes its files."""
-    form, known = visit.form(), await visit.unless_away(acting(visit))
+    form, known = visit.form(), await acting(visit)
     if form.sent:
         with form.refusals():
             made = await visit.call(visit.resources.CreateRecord, form.message(r.CreateRecordRequest))
