@@ -45,9 +45,9 @@ def test_frames_go_in_front_of_the_next_one_once() -> None:
 def test_a_time_out_within_a_frame_loses_nothing_of_it() -> None:
     frame = b"\x01\x00\x02\x00\x00\x00\x04body\xce"
     stream = io.BytesIO(frame * 2 + frame[:3])
-    pieces = [stream.read(9), TimeoutError(), stream.read(1), TimeoutError(), stream.read(), TimeoutError(), frame[3:]]
-    transport = Transport(*pieces)
-    found = []
+    late = TimeoutError()
+    transport = Transport(stream.read(9), late, stream.read(1), late, stream.read(), late, frame[3:])
+    found: list[tuple[int, int, bytes]] = []
     while len(found) < 3:
         try:
             found.append(transport.read_frame())
