@@ -196,10 +196,12 @@ class Sample:
             why = both(self.chance.choice(words.WHY))
             line = {"helpCode": code, "unitCode": terms[code]["units"][0], "placeCode": asks.place}
             named = {code: terms[line["helpCode"]]["label"][code] for code in ("ar", "en")} | where(asks.place)
+            audience = "MEMBERS" if number % 3 else "EVERYBODY"
             need = {
                 "title": both(("نحتاج في {place_ar} إلى {ar}", "{en} for schools in {place_en}"), **named),
                 "description": {code: f"{why[code]} {both(words.MADE_UP)[code]}" for code in why},
                 "lines": [{**line, "quantity": quantity}],
+                "audience": audience,
             }
             offer = {
                 "title": both(("نقدّم {ar} في {place_ar}", "{en} on offer in {place_en}"), **named),
@@ -207,6 +209,7 @@ class Sample:
                 "lines": [
                     {**line, "quantity": max(1, quantity // part), "placeCode": "" if number % 4 == 3 else asks.place}
                 ],
+                "audience": audience,
             }
             jobs.append(self._pair(asks, need, gives, offer, number))
         await all_of("needs meet offers", jobs)

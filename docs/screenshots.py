@@ -56,6 +56,7 @@ class Sample:
         ):
             found = self._get(role, path)
             items: list[dict[str, Any]] = next((value for value in found.values() if isinstance(value, list)), [])
+            items.sort(key=lambda one: one.get("audience") != "EVERYBODY")  # first those that visitors see, too
             if items:
                 yield noun, str(items[0][f"{noun}Id"])
 

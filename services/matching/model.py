@@ -16,13 +16,13 @@ PROPOSAL_LIFE = timedelta(days=7)  # in which the other side can answer
 
 # -- errors --------------------------------------------------------------------------------------------------------
 class NeedNotFound(errors.NotFound):
-    """No such need, or a draft of somebody else."""
+    """No such need, or one that the caller may not see: somebody else's draft, or what is for members."""
 
     en, ar = "There is no such need", "لا يوجد احتياج كهذا"
 
 
 class OfferNotFound(errors.NotFound):
-    """No such offer, or a draft of somebody else."""
+    """No such offer, or one that the caller may not see: somebody else's draft, or what is for members."""
 
     en, ar = "There is no such offer", "لا يوجد عرض كهذا"
 
@@ -127,6 +127,11 @@ class PostingState(StrEnum):
     EXPIRED = "EXPIRED"
 
 
+class Audience(StrEnum):
+    EVERYBODY = "EVERYBODY"
+    MEMBERS = "MEMBERS"
+
+
 _POSTING_SAID = {
     PostingState.DRAFT: ("a draft", "مسودة"),
     PostingState.PUBLISHED: ("published", "منشور"),
@@ -196,6 +201,7 @@ class Posting(Struct, frozen=True, kw_only=True):
     expire_time: datetime | None = None
     publish_time: datetime | None = None
     close_reason: LocalizedText | None = None
+    audience: Audience = Audience.MEMBERS
     tokens: tuple[str, ...] = ()
     help_path: tuple[str, ...] = ()
     version: int = 0

@@ -18,6 +18,7 @@ from participants import store as participants
 from services.matching.model import (
     MATCHED,
     NOT_FOUND,
+    Audience,
     Line,
     Match,
     MatchNotFound,
@@ -133,18 +134,24 @@ async def list_postings(
     participant_id: str,
     state: str | None,
     drafts: bool,
+    members: bool,
     place_code: str,
     help_code: str,
     query: str,
     page_size: int,
     page_token: str,
 ) -> Page[Posting]:
-    """Newest first. `place_code`: a governorate holds its districts; `query`: all of its words."""
+    """Newest first. `drafts`: with them; `members`: with what others do not see.
+
+    `place_code`: a governorate holds its districts; `query`: all of its words.
+    """
     wanted: list[dict[str, Any]] = [{"side": side}]
     if participant_id:
         wanted.append({"participant_id": participant_id})
     if not drafts:
         wanted.append({"state": {"$ne": PostingState.DRAFT}})
+    if not members:
+        wanted.append({"state": PostingState.PUBLISHED, "audience": Audience.EVERYBODY})
     if state:
         wanted.append({"state": state})
     if place_code:

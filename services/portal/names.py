@@ -31,7 +31,9 @@ async def members_named(visit: Visit, ids: Iterable[str]) -> dict[str, Localized
 
 
 async def participants_named(visit: Visit, ids: Iterable[str]) -> dict[str, LocalizedText]:
-    """The same as matching knows them, for who may see its pages."""
+    """The same as matching knows them; to who is no member only organizations, and none while members is away."""
+    if not visit.may("member", "coordinator"):
+        return await visit.unless_away(organizations_named(visit, ids)) or {}
     asked = {one: participants_pb.GetParticipantRequest(participant_id=one) for one in ids if one}
     found = await visit.each(visit.matching.GetParticipant, asked)
     return {key: one.display_name for key, one in found.items()}

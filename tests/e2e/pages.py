@@ -6,6 +6,7 @@ PAGES = {  # by who sees them; what stands in brackets is the id of one that the
         *("/sign-in", "/sign-up"),
         *("/organizations", "/organizations/{organization}", "/convenings", "/convenings/month", "/nowhere"),
         *("/convenings/{convening}", "/records", "/records?q=معلم", "/records/{record}"),
+        *("/needs", "/needs/{need}", "/offers", "/offers/{offer}"),
     ),
     "member": (
         *("/desk", "/profile", "/sessions", "/apply", "/apply?for=organization", "/applications/{draft}"),

@@ -223,10 +223,10 @@ def things(network: Network, browser: Browser) -> dict[str, str]:
     other = Person(browser, network.stack.url, "en")
     joined_other = network.signed_in(joined(network, other, "Other Society"), PASSWORD)
     other_id = joined_other.ok("GET", "/v1/applications")["applications"][0]["memberId"]
-    offered = {"title": {"ar": "حقائب علوم"}, "lines": lines}
+    offered = {"title": {"ar": "حقائب علوم"}, "lines": lines, "audience": "EVERYBODY"}
     offer = joined_other.ok("POST", "/v1/offers", params={"organizationId": other_id}, json=offered)
     joined_other.ok("POST", f"/v1/offers/{offer['offerId']}:publish", json={})
-    need = member.ok("POST", "/v1/needs", params=query, json={"title": {"ar": "حقائب علوم"}, "lines": lines})
+    need = member.ok("POST", "/v1/needs", params=query, json=offered)
     member.ok("POST", f"/v1/needs/{need['needId']}:publish", json={})
     match = member.ok(
         "POST",

@@ -13,6 +13,7 @@ from services.matching import store
 from services.matching.worker import MatchingWorker
 from tests.support import (
     NO_ID,
+    NOBODY,
     PERSON,
     REASON,
     SCHOOL,
@@ -26,9 +27,11 @@ from tests.support import (
     refusal,
     relayed,
 )
+from wasl.matching.v1 import postings_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 KITS = {"help_code": "science-kits", "quantity": 500, "unit_code": "kit", "place_code": "SY07"}
+CHAIRS = {"help_code": "chairs", "quantity": 10, "unit_code": "piece"}
 TITLE = {"ar": "حقائب علوم لمدارس إدلب", "en": "Science kits for schools in Idleb"}
 
 
@@ -367,6 +370,76 @@ async def test_figures_count_what_is_open_and_what_was_matched_where_it_is(
     await school("ConfirmMatch", match_id=match.match_id)
     await school("CloseNeed", need_id=need.need_id)
     assert await change(before) == {"*": (0, 0, 1), "SY14": (0, 0, 1)}, "what was delivered is no match any more"
+
+
+@pytest.mark.parametrize("kind", ["Need", "Offer"])
+async def test_who_is_no_member_sees_what_is_published_for_everybody(
+    parties: list[Party], matching: Service, members: Members, coordinator: Who, kind: str
+) -> None:
+    school, member, _ = parties
+    noun = kind.lower()
+    id_of = f"{noun}_id"
+
+    async def drafted(**fields: Any) -> str:
+        posting = {"title": TITLE, "lines": [CHAIRS], **fields}
+        made = await school(f"Create{kind}", organization_id=school.member_id, **{noun: posting})
+        return str(getattr(made, id_of))
+
+    async def seen(by: Who, **fields: Any) -> set[str]:
+        """Of this test's: the list and the single calls agree."""
+        asked = {"participant_id": school.member_id, "page_size": 200, **fields}
+        listed = await matching(f"List{kind}s", by=by, **asked)
+        found = {getattr(one, id_of) for one in getattr(listed, f"{noun}s")}
+        assert listed.total_size == len(found)
+        return found & set(made.values())
+
+    def get(by: Who, posting_id: str) -> Any:
+        named: Any = {id_of: posting_id}
+        return matching(f"Get{kind}", by=by, **named)
+
+    made = {
+        name: await drafted(**({"audience": audience} if audience else {}))
+        for name, audience in (
+            *(("unsaid", ""), ("for_members", "MEMBERS"), ("before", "EVERYBODY")),
+            *(("public", "EVERYBODY"), ("closed", "EVERYBODY"), ("draft", "EVERYBODY")),
+        )
+    }
+    for name, one in made.items():
+        if name != "draft":
+            await school(f"Publish{kind}", **{id_of: one})
+    await school(f"Close{kind}", **{id_of: made["closed"]})
+    await matching.db.postings.update_one({"_id": made["before"]}, {"$unset": {"audience": ""}})  # stored before
+    account = await members.account()
+    visible = {
+        NOBODY: {"public"},
+        account: {"public"},
+        member.who: set(made) - {"draft"},
+        coordinator: set(made) - {"draft"},
+        school.who: set(made),
+    }
+    for who, names in visible.items():
+        assert await seen(who) == {made[name] for name in names}
+        for name, one in made.items():
+            if name in names:
+                audience = "EVERYBODY" if name in {"public", "closed", "draft"} else "MEMBERS"
+                assert (await get(who, one)).audience == postings_pb2.Audience.Value(audience)
+            else:
+                hidden, missing = await refusal(get(who, one)), await refusal(get(who, NO_ID))
+                assert (hidden.code, hidden.reason, hidden.text) == (missing.code, missing.reason, missing.text)
+    for fields in ({"state": "DRAFT"}, {"state": "CLOSED"}):
+        assert await seen(NOBODY, **fields) == set()
+
+
+async def test_an_audience_is_changed_when_it_is_given_or_named(parties: list[Party], matching: Service) -> None:
+    school, *_ = parties
+    need = await school.need(CHAIRS, audience="EVERYBODY")
+    known = {"need_id": need.need_id, "title": TITLE, "lines": need.lines}
+    await school("UpdateNeed", need=known)
+    assert (await matching("GetNeed", by=NOBODY, need_id=need.need_id)).title.en == TITLE["en"]
+    await school("UpdateNeed", need=known, update_mask={"paths": ["audience"]})
+    assert (await refusal(matching("GetNeed", by=NOBODY, need_id=need.need_id))).reason == "NEED_NOT_FOUND"
+    await school("UpdateNeed", need={**known, "audience": "EVERYBODY"})
+    assert await matching("GetNeed", by=NOBODY, need_id=need.need_id)
 
 
 async def test_a_draft_is_its_authors_own(parties: list[Party]) -> None:

@@ -127,6 +127,36 @@ async def test_a_list_of_suggestions_says_when_not_all_that_fits_was_looked_at(
             assert sentence in await browser.get(f"/{language}/needs/{need.need_id}")
 
 
+@pytest.mark.parametrize("noun", ["need", "offer"])
+async def test_who_is_no_member_reads_what_is_for_everybody_and_is_shown_the_way_in(net: Network, noun: str) -> None:
+    school = await net.school()
+    line = {f"{noun}.lines.0.{name}": str(value) for name, value in KITS.items()}
+    async with net.browser(school.who) as browser:
+        assert re.search(r'value="MEMBERS" checked', await browser.get(f"/en/{noun}s/new"))
+        paths = {}
+        for audience in ("EVERYBODY", "MEMBERS"):
+            texts = {f"{noun}.title.en": f"Kits {audience}", f"{noun}.audience": audience, "publish": "1"}
+            typed = {"organization_id": school.member_id, **texts, **line}
+            page = await browser.post(f"/en/{noun}s/new", typed)
+            [paths[audience]] = re.findall(rf'href="/ar(/{noun}s/[0-9a-f-]{{36}})" lang', page)
+        assert re.search(r'value="EVERYBODY" checked', await browser.get(f"/en{paths['EVERYBODY']}/change"))
+        assert "Who sees it Members of the network" in words(await browser.get(f"/en{paths['MEMBERS']}"))
+    for who in (None, await net.members.account()):
+        async with net.browser(who) as browser:
+            listed = await browser.get(f"/en/{noun}s")
+            assert "Kits EVERYBODY" in listed
+            assert "Kits MEMBERS" not in listed
+            assert f"/{noun}s/new" not in listed
+            for language, said in (("en", "Everybody, also without an account"), ("ar", "الجميع، حتى من ليس له حساب")):
+                page = await browser.get(f"/{language}{paths['EVERYBODY']}")
+                assert said in page
+                assert "Hope School" in page or language == "ar"
+                assert f'href="/{language}/apply"' in page
+                assert (f"/{language}/sign-in?next=" in page) is (who is None)
+                assert "propose" not in page
+            await browser.get(f"/en{paths['MEMBERS']}", status=404)
+
+
 async def test_an_offered_seat_has_its_deadline_and_what_is_over_is_gone(net: Network) -> None:
     school = await net.school()
     guests = [await net.members.account() for _ in range(2)]

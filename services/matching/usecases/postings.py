@@ -13,10 +13,11 @@ from chassis.paging import Page
 from chassis.tx import Tx
 from chassis.values import LocalizedText
 from participants import usecases as participants
-from participants.model import COORDINATOR, NotActingFor
+from participants.model import COORDINATOR, MEMBER, NotActingFor
 from services.matching import store
 from services.matching.model import (
     NOT_FOUND,
+    Audience,
     Line,
     Posting,
     PostingState,
@@ -26,7 +27,7 @@ from services.matching.model import (
 from services.matching.ranking import Suggestion, rank
 from wasl.matching.v1 import events_pb2, postings_pb2
 
-WRITTEN = ("title", "description", "lines", "expire_time")
+WRITTEN = ("title", "description", "lines", "expire_time", "audience")
 MESSAGES: dict[Side, Any] = {Side.NEED: postings_pb2.Need, Side.OFFER: postings_pb2.Offer}
 UPDATED = {Side.NEED: events_pb2.NeedUpdated, Side.OFFER: events_pb2.OfferUpdated}
 PUBLISHED = {Side.NEED: events_pb2.NeedPublished, Side.OFFER: events_pb2.OfferPublished}
@@ -63,6 +64,8 @@ def _written(side: Side, given: dict[str, Any]) -> dict[str, Any]:
         values["lines"] = tuple(_line(f"{noun}.lines[{n}]", line) for n, line in enumerate(given["lines"]))
     if "expire_time" in given:
         values["expire_time"] = given["expire_time"]
+    if "audience" in given:
+        values["audience"] = Audience(given["audience"] or Audience.MEMBERS)
     return values
 
 
@@ -77,21 +80,32 @@ def _line(path: str, given: dict[str, Any]) -> Line:
 
 
 async def get_posting(tx: Tx, *, side: Side, posting_id: str, by: Caller) -> Posting:
-    """Drafts are there for those only who act for their participant. Raises NeedNotFound or OfferNotFound."""
+    """What is no draft for members, what is published for everybody for all, whatever it is for who acts for its
+    participant. Raises NeedNotFound or OfferNotFound."""
     found = await store.get_posting(tx, side, posting_id)
-    if found.state is PostingState.DRAFT and not await participants.acts_for(
-        tx, by=by, participant_id=found.participant_id
-    ):
+    if _is_member(by):
+        seen = found.state is not PostingState.DRAFT
+    else:
+        seen = found.state is PostingState.PUBLISHED and found.audience is Audience.EVERYBODY
+    if not seen and not await participants.acts_for(tx, by=by, participant_id=found.participant_id):
         raise NOT_FOUND[side]
     return found
+
+
+def _is_member(by: Caller) -> bool:
+    return not by.roles.isdisjoint({MEMBER, COORDINATOR})
 
 
 async def list_postings(
     tx: Tx, *, side: Side, by: Caller, participant_id: str, state: str | None = None, **known: Any
 ) -> Page[Posting]:
-    """Newest first; with the drafts of a participant whom the caller acts for."""
+    """Newest first; with the drafts of a participant whom the caller acts for. Who is no member sees what is published
+    for everybody."""
     own = bool(participant_id) and await participants.acts_for(tx, by=by, participant_id=participant_id)
-    return await store.list_postings(tx, side=side, participant_id=participant_id, state=state, drafts=own, **known)
+    members = own or _is_member(by)
+    return await store.list_postings(
+        tx, side=side, participant_id=participant_id, state=state, drafts=own, members=members, **known
+    )
 
 
 async def update_posting(
@@ -114,7 +128,7 @@ async def update_posting(
 
 
 async def publish_posting(tx: Tx, *, side: Side, posting_id: str, etag: str, by: Caller) -> Posting:
-    """Show it to all members, and announce it."""
+    """Show it to its audience, and announce it."""
     before = await _own(tx, side, posting_id, by)
     errors.check_etag(before.version, etag)
     after = await store.save_posting(tx, before.publish(at=tx.now))

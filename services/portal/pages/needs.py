@@ -11,7 +11,7 @@ import msgspec
 from google.protobuf.field_mask_pb2 import FieldMask
 from starlette.responses import Response
 
-from services.portal.acting import acting
+from services.portal.acting import Acting, acting
 from services.portal.forms import Form
 from services.portal.names import participants_named
 from services.portal.refusals import Refused
@@ -20,7 +20,7 @@ from wasl.matching.v1 import matches_pb2 as matches_pb
 from wasl.matching.v1 import postings_pb2 as p
 from wasl.matching.v1 import suggestions_pb2 as s
 
-EDITED = ("title", "description", "lines", "expire_time")
+EDITED = ("title", "description", "lines", "expire_time", "audience")
 LINES = 3  # that a form shows, at least
 
 
@@ -44,6 +44,9 @@ class _Side(msgspec.Struct, frozen=True):
     def kind(self, verb: str, ending: str = "") -> Any:
         return getattr(p, f"{verb}{self.noun.title()}{ending}Request")
 
+    def posting(self, **fields: Any) -> Any:
+        return getattr(p, self.noun.title())(**fields)
+
     def id_of(self, posting: Any) -> str:
         return str(getattr(posting, f"{self.noun}_id"))
 
@@ -54,7 +57,6 @@ NEED, OFFER = _Side("need", "offer"), _Side("offer", "need")
 # -- lists and pages -----------------------------------------------------------------------------------------------
 async def postings(side: _Side, visit: Visit) -> Response:
     """The network's needs or offers, newest first, by words, place and kind."""
-    visit.signed_in()
     request = side.message(
         "List",
         "s",
@@ -73,13 +75,12 @@ async def postings(side: _Side, visit: Visit) -> Response:
 
 async def posting(side: _Side, visit: Visit) -> Response:
     """One need or offer; to who acts for it also what fits, with the reasons, and its matches."""
-    visit.signed_in()
     return await _page(side, visit, await _posting(side, visit), visit.form())
 
 
 async def _page(side: _Side, visit: Visit, one: Any, form: Form) -> Response:
     visit.path = f"{side.path}/{side.id_of(one)}"  # also of a proposal that was refused: the language switch leads here
-    known = await visit.unless_away(acting(visit))
+    known = await visit.unless_away(acting(visit)) if visit.session else None
     own = known is not None and one.participant_id in known.ids
     suggestions, matches = None, None
     if own and one.state == p.PUBLISHED:
@@ -111,6 +112,7 @@ async def _posting(side: _Side, visit: Visit) -> Any:
 async def create(side: _Side, visit: Visit) -> Response:
     """A new one: saved as a draft, or published at once."""
     form, known = visit.form(), await acting(visit)
+    form.fill(side.noun, side.posting(audience=p.MEMBERS))
     if form.sent:
         try:
             made = await visit.call(side.rpc(visit, "Create"), form.message(side.kind("Create")))
@@ -118,7 +120,7 @@ async def create(side: _Side, visit: Visit) -> Response:
             form.refuse(refused)
         else:
             return await _saved(side, visit, form, made)
-    return visit.page("needs/edit.html", form=form, side=side, posting=None, acting=known, least=LINES)
+    return _form_page(side, visit, form, acting=known)
 
 
 async def change(side: _Side, visit: Visit) -> Response:
@@ -136,7 +138,7 @@ async def change(side: _Side, visit: Visit) -> Response:
             form.refuse(refused)
         else:
             return await _saved(side, visit, form, changed)
-    return _form_of(side, visit, form, one)
+    return _form_page(side, visit, form, posting=one)
 
 
 async def _saved(side: _Side, visit: Visit, form: Form, posting: Any) -> Response:
@@ -153,17 +155,24 @@ async def _saved(side: _Side, visit: Visit, form: Form, posting: Any) -> Respons
             visit.typed.pop("request_id", None)  # the next change is another one, of what there is now
             visit.typed[f"{side.noun}.etag"] = [posting.etag]
             visit.typed |= {f"{side.noun}.lines.{n}.line_id": [line.line_id] for n, line in enumerate(posting.lines)}
-            return _form_of(side, visit, form, posting)
+            return _form_page(side, visit, form, posting=posting)
     return visit.to(path, "notice.saved")
 
 
-def _form_of(side: _Side, visit: Visit, form: Form, posting: Any) -> Response:
-    least = len(posting.lines) + 1
-    return visit.page("needs/edit.html", form=form, side=side, posting=posting, acting=None, least=least)
+def _form_page(side: _Side, visit: Visit, form: Form, *, posting: Any = None, acting: Acting | None = None) -> Response:
+    return visit.page(
+        "needs/edit.html",
+        form=form,
+        side=side,
+        posting=posting,
+        acting=acting,
+        least=len(posting.lines) + 1 if posting else LINES,
+        audiences=visit.language.words(p.Audience),
+    )
 
 
 async def publish(side: _Side, visit: Visit) -> Response:
-    """Shows a draft to all members."""
+    """Shows a draft to its audience."""
     named = {f"{side.noun}_id": visit.argument("posting_id")}
     await visit.call(side.rpc(visit, "Publish"), visit.form().message(side.kind("Publish"), **named))
     return visit.to(f"{side.path}/{visit.argument('posting_id')}", "notice.published")

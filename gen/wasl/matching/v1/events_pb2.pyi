@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class NeedPublished(_message.Message):
-    """A need is open to all members. Subject: the need's id."""
+    """A need is open to its audience. Subject: the need's id."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -92,7 +92,7 @@ Global___NeedClosed: _TypeAlias = NeedClosed  # noqa: Y015
 
 @_typing.final
 class OfferPublished(_message.Message):
-    """An offer is open to all members. Subject: the offer's id."""
+    """An offer is open to its audience. Subject: the offer's id."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -201,14 +201,15 @@ class MatchingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetNeed(self, request, context):
-        """A need. Drafts are there only for who acts for their participant.
+        """A need. Drafts are there only for who acts for their participant; for who is no member, only what is published
+        for everybody.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListNeeds(self, request, context):
-        """The needs of the network, newest first.
+        """The needs that the caller may see, newest first: for who is no member, those that are published for everybody.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -222,7 +223,7 @@ class MatchingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PublishNeed(self, request, context):
-        """Shows a need to all members; suggestions are there at once.
+        """Shows a need to its audience; suggestions are there at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -243,14 +244,15 @@ class MatchingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetOffer(self, request, context):
-        """An offer. Drafts are there only for who acts for their participant.
+        """An offer. Drafts are there only for who acts for their participant; for who is no member, only what is published
+        for everybody.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOffers(self, request, context):
-        """The offers of the network, newest first.
+        """The offers that the caller may see, newest first: for who is no member, those that are published for everybody.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -264,7 +266,7 @@ class MatchingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PublishOffer(self, request, context):
-        """Shows an offer to all members; suggestions are there at once.
+        """Shows an offer to its audience; suggestions are there at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

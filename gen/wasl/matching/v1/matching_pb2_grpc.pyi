@@ -43,25 +43,29 @@ class MatchingServiceStub:
     CreateNeed: _grpc.UnaryUnaryMultiCallable[_postings_pb2.CreateNeedRequest, _postings_pb2.Need]
     """Begins a need, as a draft, for oneself or for an organization."""
     GetNeed: _grpc.UnaryUnaryMultiCallable[_postings_pb2.GetNeedRequest, _postings_pb2.Need]
-    """A need. Drafts are there only for who acts for their participant."""
+    """A need. Drafts are there only for who acts for their participant; for who is no member, only what is published
+    for everybody.
+    """
     ListNeeds: _grpc.UnaryUnaryMultiCallable[_postings_pb2.ListNeedsRequest, _postings_pb2.ListNeedsResponse]
-    """The needs of the network, newest first."""
+    """The needs that the caller may see, newest first: for who is no member, those that are published for everybody."""
     UpdateNeed: _grpc.UnaryUnaryMultiCallable[_postings_pb2.UpdateNeedRequest, _postings_pb2.Need]
     """Changes a need; not below what is committed."""
     PublishNeed: _grpc.UnaryUnaryMultiCallable[_postings_pb2.PublishNeedRequest, _postings_pb2.Need]
-    """Shows a need to all members; suggestions are there at once."""
+    """Shows a need to its audience; suggestions are there at once."""
     CloseNeed: _grpc.UnaryUnaryMultiCallable[_postings_pb2.CloseNeedRequest, _postings_pb2.Need]
     """Closes a need; for who acts for its participant, and for coordinators."""
     CreateOffer: _grpc.UnaryUnaryMultiCallable[_postings_pb2.CreateOfferRequest, _postings_pb2.Offer]
     """Begins an offer, as a draft, for oneself or for an organization."""
     GetOffer: _grpc.UnaryUnaryMultiCallable[_postings_pb2.GetOfferRequest, _postings_pb2.Offer]
-    """An offer. Drafts are there only for who acts for their participant."""
+    """An offer. Drafts are there only for who acts for their participant; for who is no member, only what is published
+    for everybody.
+    """
     ListOffers: _grpc.UnaryUnaryMultiCallable[_postings_pb2.ListOffersRequest, _postings_pb2.ListOffersResponse]
-    """The offers of the network, newest first."""
+    """The offers that the caller may see, newest first: for who is no member, those that are published for everybody."""
     UpdateOffer: _grpc.UnaryUnaryMultiCallable[_postings_pb2.UpdateOfferRequest, _postings_pb2.Offer]
     """Changes an offer; not below what is committed."""
     PublishOffer: _grpc.UnaryUnaryMultiCallable[_postings_pb2.PublishOfferRequest, _postings_pb2.Offer]
-    """Shows an offer to all members; suggestions are there at once."""
+    """Shows an offer to its audience; suggestions are there at once."""
     CloseOffer: _grpc.UnaryUnaryMultiCallable[_postings_pb2.CloseOfferRequest, _postings_pb2.Offer]
     """Closes an offer; for who acts for its participant, and for coordinators."""
     GetSuggestedOffers: _grpc.UnaryUnaryMultiCallable[_suggestions_pb2.GetSuggestedOffersRequest, _suggestions_pb2.SuggestionList]
@@ -103,25 +107,29 @@ class MatchingServiceAsyncStub(MatchingServiceStub):
     CreateNeed: _aio.UnaryUnaryMultiCallable[_postings_pb2.CreateNeedRequest, _postings_pb2.Need]  # type: ignore[assignment]
     """Begins a need, as a draft, for oneself or for an organization."""
     GetNeed: _aio.UnaryUnaryMultiCallable[_postings_pb2.GetNeedRequest, _postings_pb2.Need]  # type: ignore[assignment]
-    """A need. Drafts are there only for who acts for their participant."""
+    """A need. Drafts are there only for who acts for their participant; for who is no member, only what is published
+    for everybody.
+    """
     ListNeeds: _aio.UnaryUnaryMultiCallable[_postings_pb2.ListNeedsRequest, _postings_pb2.ListNeedsResponse]  # type: ignore[assignment]
-    """The needs of the network, newest first."""
+    """The needs that the caller may see, newest first: for who is no member, those that are published for everybody."""
     UpdateNeed: _aio.UnaryUnaryMultiCallable[_postings_pb2.UpdateNeedRequest, _postings_pb2.Need]  # type: ignore[assignment]
     """Changes a need; not below what is committed."""
     PublishNeed: _aio.UnaryUnaryMultiCallable[_postings_pb2.PublishNeedRequest, _postings_pb2.Need]  # type: ignore[assignment]
-    """Shows a need to all members; suggestions are there at once."""
+    """Shows a need to its audience; suggestions are there at once."""
     CloseNeed: _aio.UnaryUnaryMultiCallable[_postings_pb2.CloseNeedRequest, _postings_pb2.Need]  # type: ignore[assignment]
     """Closes a need; for who acts for its participant, and for coordinators."""
     CreateOffer: _aio.UnaryUnaryMultiCallable[_postings_pb2.CreateOfferRequest, _postings_pb2.Offer]  # type: ignore[assignment]
     """Begins an offer, as a draft, for oneself or for an organization."""
     GetOffer: _aio.UnaryUnaryMultiCallable[_postings_pb2.GetOfferRequest, _postings_pb2.Offer]  # type: ignore[assignment]
-    """An offer. Drafts are there only for who acts for their participant."""
+    """An offer. Drafts are there only for who acts for their participant; for who is no member, only what is published
+    for everybody.
+    """
     ListOffers: _aio.UnaryUnaryMultiCallable[_postings_pb2.ListOffersRequest, _postings_pb2.ListOffersResponse]  # type: ignore[assignment]
-    """The offers of the network, newest first."""
+    """The offers that the caller may see, newest first: for who is no member, those that are published for everybody."""
     UpdateOffer: _aio.UnaryUnaryMultiCallable[_postings_pb2.UpdateOfferRequest, _postings_pb2.Offer]  # type: ignore[assignment]
     """Changes an offer; not below what is committed."""
     PublishOffer: _aio.UnaryUnaryMultiCallable[_postings_pb2.PublishOfferRequest, _postings_pb2.Offer]  # type: ignore[assignment]
-    """Shows an offer to all members; suggestions are there at once."""
+    """Shows an offer to its audience; suggestions are there at once."""
     CloseOffer: _aio.UnaryUnaryMultiCallable[_postings_pb2.CloseOfferRequest, _postings_pb2.Offer]  # type: ignore[assignment]
     """Closes an offer; for who acts for its participant, and for coordinators."""
     GetSuggestedOffers: _aio.UnaryUnaryMultiCallable[_suggestions_pb2.GetSuggestedOffersRequest, _suggestions_pb2.SuggestionList]  # type: ignore[assignment]
@@ -184,7 +192,9 @@ class MatchingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _postings_pb2.GetNeedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_postings_pb2.Need, _abc.Awaitable[_postings_pb2.Need]]:
-        """A need. Drafts are there only for who acts for their participant."""
+        """A need. Drafts are there only for who acts for their participant; for who is no member, only what is published
+        for everybody.
+        """
 
     @_abc_1.abstractmethod
     def ListNeeds(
@@ -192,7 +202,7 @@ class MatchingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _postings_pb2.ListNeedsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_postings_pb2.ListNeedsResponse, _abc.Awaitable[_postings_pb2.ListNeedsResponse]]:
-        """The needs of the network, newest first."""
+        """The needs that the caller may see, newest first: for who is no member, those that are published for everybody."""
 
     @_abc_1.abstractmethod
     def UpdateNeed(
@@ -208,7 +218,7 @@ class MatchingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _postings_pb2.PublishNeedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_postings_pb2.Need, _abc.Awaitable[_postings_pb2.Need]]:
-        """Shows a need to all members; suggestions are there at once."""
+        """Shows a need to its audience; suggestions are there at once."""
 
     @_abc_1.abstractmethod
     def CloseNeed(
@@ -232,7 +242,9 @@ class MatchingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _postings_pb2.GetOfferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_postings_pb2.Offer, _abc.Awaitable[_postings_pb2.Offer]]:
-        """An offer. Drafts are there only for who acts for their participant."""
+        """An offer. Drafts are there only for who acts for their participant; for who is no member, only what is published
+        for everybody.
+        """
 
     @_abc_1.abstractmethod
     def ListOffers(
@@ -240,7 +252,7 @@ class MatchingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _postings_pb2.ListOffersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_postings_pb2.ListOffersResponse, _abc.Awaitable[_postings_pb2.ListOffersResponse]]:
-        """The offers of the network, newest first."""
+        """The offers that the caller may see, newest first: for who is no member, those that are published for everybody."""
 
     @_abc_1.abstractmethod
     def UpdateOffer(
@@ -256,7 +268,7 @@ class MatchingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _postings_pb2.PublishOfferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_postings_pb2.Offer, _abc.Awaitable[_postings_pb2.Offer]]:
-        """Shows an offer to all members; suggestions are there at once."""
+        """Shows an offer to its audience; suggestions are there at once."""
 
     @_abc_1.abstractmethod
     def CloseOffer(

@@ -33,7 +33,7 @@ class _PostingStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PostingS
     DRAFT: _PostingState.ValueType  # 1
     """Its author is still writing."""
     PUBLISHED: _PostingState.ValueType  # 2
-    """Seen by all members, and matched."""
+    """Seen by its audience, and matched."""
     CLOSED: _PostingState.ValueType  # 3
     """Closed by its author or by a coordinator; matches that were accepted go on."""
     EXPIRED: _PostingState.ValueType  # 4
@@ -47,12 +47,36 @@ POSTING_STATE_UNSPECIFIED: PostingState.ValueType  # 0
 DRAFT: PostingState.ValueType  # 1
 """Its author is still writing."""
 PUBLISHED: PostingState.ValueType  # 2
-"""Seen by all members, and matched."""
+"""Seen by its audience, and matched."""
 CLOSED: PostingState.ValueType  # 3
 """Closed by its author or by a coordinator; matches that were accepted go on."""
 EXPIRED: PostingState.ValueType  # 4
 """Its time has passed."""
 Global___PostingState: _TypeAlias = PostingState  # noqa: Y015
+
+class _Audience:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AudienceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Audience.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIENCE_UNSPECIFIED: _Audience.ValueType  # 0
+    """Never stored."""
+    EVERYBODY: _Audience.ValueType  # 1
+    """Everybody, also without an account."""
+    MEMBERS: _Audience.ValueType  # 2
+    """Members of the network."""
+
+class Audience(_Audience, metaclass=_AudienceEnumTypeWrapper):
+    """Who may see a need or an offer once it is published."""
+
+AUDIENCE_UNSPECIFIED: Audience.ValueType  # 0
+"""Never stored."""
+EVERYBODY: Audience.ValueType  # 1
+"""Everybody, also without an account."""
+MEMBERS: Audience.ValueType  # 2
+"""Members of the network."""
+Global___Audience: _TypeAlias = Audience  # noqa: Y015
 
 @_typing.final
 class Line(_message.Message):
@@ -140,6 +164,7 @@ class Need(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     PUBLISH_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
     need_id: _builtins.str
     """UUIDv7."""
     participant_id: _builtins.str
@@ -148,6 +173,8 @@ class Need(_message.Message):
     """Where it stands."""
     etag: _builtins.str
     """Changes with every change (AIP-154)."""
+    audience: Global___Audience.ValueType
+    """Who may see it once it is published; not given: members."""
     @_builtins.property
     def title(self) -> _localized_text_pb2.LocalizedText:
         """In a few words."""
@@ -195,10 +222,11 @@ class Need(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         publish_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        audience: Global___Audience.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["close_reason", b"close_reason", "create_time", b"create_time", "description", b"description", "expire_time", b"expire_time", "publish_time", b"publish_time", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["close_reason", b"close_reason", "create_time", b"create_time", "description", b"description", "etag", b"etag", "expire_time", b"expire_time", "lines", b"lines", "need_id", b"need_id", "participant_id", b"participant_id", "publish_time", b"publish_time", "state", b"state", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "close_reason", b"close_reason", "create_time", b"create_time", "description", b"description", "etag", b"etag", "expire_time", b"expire_time", "lines", b"lines", "need_id", b"need_id", "participant_id", b"participant_id", "publish_time", b"publish_time", "state", b"state", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -353,7 +381,9 @@ class UpdateNeedRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which of `title`, `description`, `lines`, `expire_time` to change; empty: those that are given (AIP-134)."""
+        """Which of `title`, `description`, `lines`, `expire_time`, `audience` to change; empty: those that are given
+        (AIP-134).
+        """
 
     def __init__(
         self,
@@ -454,6 +484,7 @@ class Offer(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     PUBLISH_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
     offer_id: _builtins.str
     """UUIDv7."""
     participant_id: _builtins.str
@@ -462,6 +493,8 @@ class Offer(_message.Message):
     """Where it stands."""
     etag: _builtins.str
     """Changes with every change (AIP-154)."""
+    audience: Global___Audience.ValueType
+    """Who may see it once it is published; not given: members."""
     @_builtins.property
     def title(self) -> _localized_text_pb2.LocalizedText:
         """In a few words."""
@@ -509,10 +542,11 @@ class Offer(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         publish_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        audience: Global___Audience.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["close_reason", b"close_reason", "create_time", b"create_time", "description", b"description", "expire_time", b"expire_time", "publish_time", b"publish_time", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["close_reason", b"close_reason", "create_time", b"create_time", "description", b"description", "etag", b"etag", "expire_time", b"expire_time", "lines", b"lines", "offer_id", b"offer_id", "participant_id", b"participant_id", "publish_time", b"publish_time", "state", b"state", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "close_reason", b"close_reason", "create_time", b"create_time", "description", b"description", "etag", b"etag", "expire_time", b"expire_time", "lines", b"lines", "offer_id", b"offer_id", "participant_id", b"participant_id", "publish_time", b"publish_time", "state", b"state", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -667,7 +701,9 @@ class UpdateOfferRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which of `title`, `description`, `lines`, `expire_time` to change; empty: those that are given (AIP-134)."""
+        """Which of `title`, `description`, `lines`, `expire_time`, `audience` to change; empty: those that are given
+        (AIP-134).
+        """
 
     def __init__(
         self,
