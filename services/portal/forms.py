@@ -33,7 +33,7 @@ class Form:
     `sent`: is it to be acted upon? `status`: of the page that shows it. `translate`: a message's key to its text.
     """
 
-    def __init__(self, typed: Mapping[str, Sequence[str]], *, sent: bool, translate: Callable[[str], str]) -> None:
+    def __init__(self, typed: dict[str, list[str]], *, sent: bool, translate: Callable[[str], str]) -> None:
         self.typed, self.sent, self._translate = typed, sent, translate
         self._filled: dict[str, list[str]] = {}
         self.errors: dict[str, str] = {}
@@ -56,6 +56,11 @@ class Form:
         """Numbers of the repeated messages `prefix.0`, `prefix.1` that there are, `least` at least."""
         return range(max(least, *(number + 1 for number in _numbers(prefix, self.typed or self._filled)), 0))
 
+    def has(self, prefix: str) -> bool:
+        """Does a row hold anything but its identity?"""
+        known = self.typed or self._filled
+        return any(_is_said(name) and any(known[name]) for name in known if name.startswith(f"{prefix}."))
+
     def request_id(self) -> str:
         """For a hidden field: a form that is sent twice makes one thing."""
         return self.value("request_id") or str(uuid.uuid4())
@@ -72,9 +77,13 @@ class Form:
             local = zoneinfo.ZoneInfo(zone or ZONE)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
             local = zoneinfo.ZoneInfo(ZONE)  # the service refuses the zone itself
-        made = self._read(kind.DESCRIPTOR, "", local, wrong)
+        rows: dict[str, list[int]] = {}
+        made = self._read(kind.DESCRIPTOR, "", local, wrong, rows)
         if wrong:
             raise Refused(400, fields=wrong)
+        for name, numbers in rows.items():
+            if numbers:
+                self._close_up(name, numbers)
         return kind(**{**made, **known})
 
     @contextlib.contextmanager
@@ -105,28 +114,44 @@ class Form:
         is_text = field.message_type == LocalizedText.DESCRIPTOR
         return not is_text and any(one.startswith(f"{name}.") for one in self.typed)
 
-    def _read(self, kind: Any, prefix: str, zone: zoneinfo.ZoneInfo, wrong: dict[str, str]) -> dict[str, Any]:
+    def _close_up(self, prefix: str, numbers: list[int]) -> None:
+        """Keeps these rows only, numbered as a service counts them when it names one."""
+        before = {name: self.typed.pop(name) for name in list(self.typed) if name.startswith(f"{prefix}.")}
+        for new, old in enumerate(numbers):
+            start = f"{prefix}.{old}."
+            found = {name: values for name, values in before.items() if name.startswith(start)}
+            self.typed |= {f"{prefix}.{new}.{name.removeprefix(start)}": values for name, values in found.items()}
+
+    def _read(
+        self, kind: Any, prefix: str, zone: zoneinfo.ZoneInfo, wrong: dict[str, str], rows: dict[str, list[int]]
+    ) -> dict[str, Any]:
+        """`rows`: is given the numbers of those that were not left empty, by the field that they are of."""
         made: dict[str, Any] = {}
         for field in kind.fields:
             name = prefix + field.name
             if field.message_type and field.message_type.full_name != "google.protobuf.Timestamp":
                 if field.is_repeated:
-                    numbers = _numbers(name, self.typed)
-                    rows = [self._read(field.message_type, f"{name}.{number}.", zone, wrong) for number in numbers]
-                    if kept := [row for row in rows if row]:
-                        made[field.name] = kept
-                elif (inner := self._read(field.message_type, f"{name}.", zone, wrong)) or self._asks_for(field, name):
+                    read = {
+                        number: self._read(field.message_type, f"{name}.{number}.", zone, wrong, rows)
+                        for number in _numbers(name, self.typed)
+                    }
+                    rows[name] = [number for number, row in read.items() if any(map(_is_said, row))]
+                    if rows[name]:
+                        made[field.name] = [read[number] for number in rows[name]]
+                    continue
+                inner = self._read(field.message_type, f"{name}.", zone, wrong, rows)
+                if inner or self._asks_for(field, name):
                     made[field.name] = inner
                 continue
-            read: list[Any] = []
+            values: list[Any] = []
             for text in self.typed.get(name, ()):
                 try:
                     if text.strip():
-                        read.append(_value(field, text.strip(), zone))
+                        values.append(_value(field, text.strip(), zone))
                 except (ValueError, OverflowError):  # the year 1 in another zone is none
                     wrong[name] = self._translate("form.number" if field.cpp_type in _INTEGERS else "form.value")
-            if read:
-                made[field.name] = read if field.is_repeated else read[0]
+            if values:
+                made[field.name] = values if field.is_repeated else values[0]
         return made
 
 
@@ -176,6 +201,11 @@ def _numbers(prefix: str, names: Mapping[str, Any]) -> list[int]:
     """Of `prefix.NUMBER.…`, ascending; at most a hundred."""
     found = {match[1] for name in names if (match := re.match(re.escape(prefix) + r"\.(\d{1,2})\.", name))}
     return sorted(map(int, found))
+
+
+def _is_said(name: str) -> bool:
+    """Not by a hidden field."""
+    return not name.endswith("_id")
 
 
 def _field(name: str) -> str:

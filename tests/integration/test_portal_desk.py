@@ -264,3 +264,30 @@ async def test_a_button_that_is_pressed_twice_does_one_thing(net: Network) -> No
             await browser.post("/en/needs/new", new)
         found = await net.matching("ListNeeds", by=school.who, participant_id=school.member_id, state="PUBLISHED")
         assert len(found.needs) == 2
+
+
+async def test_a_line_between_others_may_be_left_empty_and_an_emptied_one_goes(net: Network) -> None:
+    school = await net.school()
+
+    def line(number: int, **changed: str) -> dict[str, str]:
+        fields = {**KITS, **changed}
+        return {f"need.lines.{number}.{name}": str(value) for name, value in fields.items()}
+
+    known = {"need.title.en": "Gaps", "organization_id": school.member_id}
+    empty = {f"need.lines.1.{name}": "" for name in (*KITS, "line_id")}
+    async with net.browser(school.who) as browser:
+        await browser.get("/en/needs/new")
+        page = await browser.post("/en/needs/new", {**known, **line(0), **empty, **line(2, quantity="0")}, status=400)
+        assert 'id="need.lines.1.quantity-wrong"' in page
+        assert re.search(r'name="need.lines.1.quantity"[^>]*value="0"', page)
+        page = await browser.post("/en/needs/new", {**known, **line(0), "need.lines.1.quantity": "9"}, status=400)
+        before = page.partition('name="need.lines.1.quantity"')[0].rpartition("</fieldset>")[2]
+        assert '<details class="another">' not in before, "what is wrong in it can be seen"
+        await browser.post("/en/needs/new", {**known, **line(0), **line(1)})
+        need = (await net.matching("ListNeeds", by=school.who, participant_id=school.member_id)).needs[0]
+        kept = {f"need.lines.{n}.line_id": one.line_id for n, one in enumerate(need.lines)}
+        emptied = dict.fromkeys(line(1), "")
+        changed = {"need.title.en": "Gaps", "need.etag": need.etag, **kept, **line(0), **emptied}
+        await browser.post(f"/en/needs/{need.need_id}/change", changed)
+        after = await net.matching("GetNeed", by=school.who, need_id=need.need_id)
+        assert [one.line_id for one in after.lines] == [need.lines[0].line_id]
