@@ -376,6 +376,15 @@ def test_too_many_headers_are_refused(client: httpx.Client) -> None:
         assert details(reply)["ErrorInfo"]["reason"] == "MALFORMED_REQUEST"
 
 
+def test_an_address_that_is_none_is_refused_in_the_language_that_was_asked_for(stack: Stack) -> None:
+    request = b"GET /v1/participants/x%00y HTTP/1.1\r\nhost: x\r\naccept-language: ar\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", stack.gateway.port), 5) as connection:
+        connection.sendall(request)
+        head, _, body = connection.recv(10_000).decode().partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 400")
+    assert json.loads(body)["details"][1]["locale"] == "ar"
+
+
 # -- the other ways to speak ---------------------------------------------------------------------------------------
 def test_grpc(stack: Stack) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{stack.gateway.port}") as channel:
