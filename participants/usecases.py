@@ -8,7 +8,16 @@ from chassis.paging import Page
 from chassis.tx import Tx
 from chassis.values import LocalizedText
 from participants import store
-from participants.model import Affiliation, NoParticipant, NotActingFor, Participant, ParticipantKind, lets_act
+from participants.model import (
+    COORDINATOR,
+    MEMBER,
+    Affiliation,
+    NoParticipant,
+    NotActingFor,
+    Participant,
+    ParticipantKind,
+    lets_act,
+)
 from wasl.members.v1 import affiliations_pb2, events_pb2
 
 
@@ -84,6 +93,11 @@ async def acting_for(tx: Tx, *, by: Caller, organization_id: str = "") -> Partic
     if person := await store.find_person(tx, by.subject):
         return person
     raise NoParticipant
+
+
+def is_member(by: Caller) -> bool:
+    """Does the caller see what is for members?"""
+    return not by.roles.isdisjoint({MEMBER, COORDINATOR})
 
 
 async def find_person(tx: Tx, *, by: Caller) -> Participant | None:

@@ -12,7 +12,7 @@ from chassis.paging import Page
 from chassis.tx import Tx
 from chassis.values import LocalizedText
 from participants import usecases as participants
-from participants.model import COORDINATOR, MEMBER, NotActingFor
+from participants.model import COORDINATOR, NotActingFor
 from services.events import store
 from services.events.model import (
     Audience,
@@ -75,7 +75,7 @@ async def get_convening(tx: Tx, *, convening_id: str, by: Caller) -> Convening:
     """As the caller may see it: without the online address for who has no seat. Raises ConveningNotFound."""
     found = await store.get(tx, Convening, convening_id)
     own = await _is_organizer(tx, found, by)
-    for_members = found.audience is Audience.MEMBERS and by.roles.isdisjoint({MEMBER, COORDINATOR})
+    for_members = found.audience is Audience.MEMBERS and not participants.is_member(by)
     if not own and (found.state is ConveningState.DRAFT or for_members):
         raise ConveningNotFound
     if own or COORDINATOR in by.roles:
@@ -88,7 +88,7 @@ async def get_convening(tx: Tx, *, convening_id: str, by: Caller) -> Convening:
 async def list_convenings(tx: Tx, *, organizer_id: str, by: Caller, **known: Any) -> Page[Convening]:
     """Newest first or by time, without online addresses; with the drafts of an organizer whom the caller acts for."""
     own = bool(organizer_id) and await participants.acts_for(tx, by=by, participant_id=organizer_id)
-    members = own or not by.roles.isdisjoint({MEMBER, COORDINATOR})
+    members = own or participants.is_member(by)
     unsaid = {"state": None, "kind": None, "from_time": None, "until_time": None}
     found = await store.list_convenings(
         tx, organizer_id=organizer_id, drafts=own, members=members, **{**unsaid, **known}

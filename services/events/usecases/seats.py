@@ -8,7 +8,7 @@ from chassis.ids import new_id
 from chassis.paging import Page
 from chassis.tx import Tx
 from participants import usecases as participants
-from participants.model import COORDINATOR, MEMBER, NotActingFor
+from participants.model import COORDINATOR, NotActingFor
 from services.events import store
 from services.events.model import (
     HAS_SEAT,
@@ -44,7 +44,7 @@ async def create_registration(tx: Tx, *, registration: dict[str, Any], by: Calle
     convening = await store.get(tx, Convening, registration["convening_id"])
     if convening.state is ConveningState.DRAFT:
         raise ConveningNotFound
-    if convening.audience is Audience.MEMBERS and by.roles.isdisjoint({MEMBER, COORDINATOR}):
+    if convening.audience is Audience.MEMBERS and not participants.is_member(by):
         raise MembersOnly
     convening.check_open(tx.now)
     seats = (await store.get(tx, Seats, convening.convening_id)).enter()

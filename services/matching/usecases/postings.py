@@ -13,7 +13,7 @@ from chassis.paging import Page
 from chassis.tx import Tx
 from chassis.values import LocalizedText
 from participants import usecases as participants
-from participants.model import COORDINATOR, MEMBER, NotActingFor
+from participants.model import COORDINATOR, NotActingFor
 from services.matching import store
 from services.matching.model import (
     NOT_FOUND,
@@ -83,7 +83,7 @@ async def get_posting(tx: Tx, *, side: Side, posting_id: str, by: Caller) -> Pos
     """What is no draft for members, what is published for everybody for all, whatever it is for who acts for its
     participant. Raises NeedNotFound or OfferNotFound."""
     found = await store.get_posting(tx, side, posting_id)
-    if _is_member(by):
+    if participants.is_member(by):
         seen = found.state is not PostingState.DRAFT
     else:
         seen = found.state is PostingState.PUBLISHED and found.audience is Audience.EVERYBODY
@@ -92,17 +92,13 @@ async def get_posting(tx: Tx, *, side: Side, posting_id: str, by: Caller) -> Pos
     return found
 
 
-def _is_member(by: Caller) -> bool:
-    return not by.roles.isdisjoint({MEMBER, COORDINATOR})
-
-
 async def list_postings(
     tx: Tx, *, side: Side, by: Caller, participant_id: str, state: str | None = None, **known: Any
 ) -> Page[Posting]:
     """Newest first; with the drafts of a participant whom the caller acts for. Who is no member sees what is published
     for everybody."""
     own = bool(participant_id) and await participants.acts_for(tx, by=by, participant_id=participant_id)
-    members = own or _is_member(by)
+    members = own or participants.is_member(by)
     return await store.list_postings(
         tx, side=side, participant_id=participant_id, state=state, drafts=own, members=members, **known
     )
