@@ -8,7 +8,7 @@ collections with the same indexes, in one transaction that is durable on a major
 * `wasl`: the matching worker as it is deployed: decoded into protobuf messages, newer wins, retries, parking, metrics.
 * `bare_kombu`: kombu and PyMongo in eight threads, one event in each transaction; json only, none of the above,
   but the row's tokens by our analyser.
-* `bare_kombu_batched`: the same in one thread, 32 events in each transaction, as ours does.
+* `bare_kombu_batched`: the same in one thread, 64 events in each transaction, as ours does.
 
 Figures besides: `outbox_to_effect_per_s`, the whole way with our relay, its confirms and the move to the event log in
 front; and `approval_to_view`, on a stack that does nothing else: from the moment a coordinator sends ApproveApplication

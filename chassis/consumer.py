@@ -18,7 +18,6 @@ two events of one subject at once conflict       a subject has one lane, and a l
 
 import contextlib
 import functools
-import struct
 import time
 import zlib
 from typing import Any
@@ -27,23 +26,17 @@ import structlog
 from nameko.exceptions import ContainerBeingKilled
 from nameko.extensions import SharedExtension
 
-from chassis import events, green, topology
+from chassis import events, frames, green, topology
 from chassis.delivery import Delivery, Lane, next_life
 from chassis.publisher import FAILURES, Publisher, connect
 
 HEARTBEAT = 10  # seconds; two missed ones close the connection
 PREFETCH = 300  # messages; RabbitMQ recommends 100 to 300
 SETUP_SECONDS = 10.0 + topology.SETTLE_SECONDS
-LANES = 4  # of a handler, each with one batch at once; a subject is always in the same
-BATCH = 32  # events in one transaction, at most
+LANES = 3  # of a handler, one batch at once in each; a subject is always in the same
+BATCH = 64  # events in one transaction, at most
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 3.0  # seconds between two attempts to connect
-_ACK = struct.Struct(">BHIHHQBB")
 _log = structlog.get_logger(__name__)
-
-
-def _ack_frame(channel: int, tag: int) -> bytes:
-    """AMQP 0-9-1: a method frame (1) of 13 bytes; basic (60) ack (80) of one tag (0); the frame's end."""
-    return _ACK.pack(1, channel, 13, 60, 80, tag, 0, 0xCE)
 
 
 class EventConsumer(SharedExtension):  # type: ignore[misc]
@@ -140,13 +133,15 @@ class EventConsumer(SharedExtension):  # type: ignore[misc]
                 connection.collect()  # hard: never talk politely to a peer that may be gone
 
     def _drain(self, connection: Any) -> None:
-        checked = time.monotonic()
+        amqp, checked = connection.connection, time.monotonic()
+        amqp.transport.sock.settimeout(0.5)  # once: drain_events would set it anew and take it back for each frame
         while not self._stop.ready():
             with contextlib.suppress(TimeoutError):
-                connection.drain_events(timeout=0.5)
+                amqp.drain_events()
             if time.monotonic() - checked > 1:  # also while busy
                 connection.heartbeat_check()
                 checked = time.monotonic()
+        amqp.transport.sock.settimeout(None)
 
     def _finish_running(self) -> None:
         while self._running and time.monotonic() < self._drain_until:
@@ -210,8 +205,8 @@ class EventConsumer(SharedExtension):  # type: ignore[misc]
         if not tags:
             return
         try:
-            if frames := b"".join(_ack_frame(self._channel.channel_id, tag) for tag in tags[:-1]):
-                green.write_first(self._channel.connection.transport, frames)
+            if acks := b"".join(frames.ack(self._channel.channel_id, tag) for tag in tags[:-1]):
+                frames.write_first(self._channel.connection.transport, acks)
             self._channel.basic_ack(tags[-1])
         except (*FAILURES, AttributeError):  # AttributeError: the channel was collected under us
             _log.debug("settle.stale")

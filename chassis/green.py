@@ -24,6 +24,8 @@ from typing import Any, TypeVar
 import greenlet
 import uvloop
 
+from chassis import frames
+
 os.environ["EVENTLET_NO_GREENDNS"] = "yes"  # read when eventlet is imported
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # eventlet says that it is in maintenance: why no other module names it
@@ -44,7 +46,6 @@ __all__ = [
     "sleep",
     "spawn",
     "spawn_after",
-    "write_first",
 ]
 sleep, spawn, spawn_after, Timeout = eventlet.sleep, eventlet.spawn, eventlet.spawn_after, eventlet.Timeout
 
@@ -126,7 +127,7 @@ def _green_amqp() -> None:
     eventlet.green.socket.getaddrinfo = _getaddrinfo
     amqp.transport.socket = eventlet.green.socket
     amqp.transport.ssl = eventlet.green.ssl
-    amqp.transport.TCPTransport._read = _wide_read
+    amqp.transport.TCPTransport.read_frame = frames.read
     amqp.method_framing.threading = types.SimpleNamespace(Lock=Semaphore)
     kombu.utils.functional.sleep = eventlet.sleep
     kombu.mixins.sleep = eventlet.sleep
@@ -137,35 +138,6 @@ def _green_amqp() -> None:
 def _getaddrinfo(host: str, port: int, family: int = 0, kind: int = 0, proto: int = 0, flags: int = 0) -> Any:
     lookup = hubs.get_hub().loop.getaddrinfo(host, port, family=family, type=kind, proto=proto, flags=flags)
     return await_(lookup)
-
-
-def _wide_read(self: Any, n: int, initial: bool = False) -> bytes:
-    """py-amqp reads exactly `n` bytes: nine system calls a delivery. Read what is there and keep the rest."""
-    buffer = self._read_buffer
-    if not isinstance(buffer, bytearray):  # as py-amqp makes it, and after a time-out
-        buffer = self._read_buffer = bytearray(buffer)
-    while len(buffer) < n:
-        data = self._quick_recv(65536)
-        if not data:
-            raise OSError("Server unexpectedly closed connection")
-        buffer += data
-    taken = bytes(buffer[:n])
-    del buffer[:n]  # a bytearray moves its start, not its bytes
-    return taken
-
-
-def write_first(transport: Any, frames: bytes) -> None:
-    """Has whole frames written in front of the next one, whosever that is, in its system call.
-
-    py-amqp holds its lock for each frame: by this nobody's frame comes between, and none is mixed with another.
-    """
-    write = transport._write
-
-    def together(frame: Any) -> None:
-        transport._write = write
-        write(frames + bytes(frame))
-
-    transport._write = together
 
 
 def await_(awaitable: Awaitable[T]) -> T:

@@ -87,9 +87,12 @@ _SCALE = r"(?:k|m|الف|الاف|مليون|ملايين|مليار|thousand|mi
 _SIGN = r"[$£¥\u20a0-\u20cf]"
 _OF = r"(?:(?:[a-z]+(?:an|i|ish|ese)|us|new|old) )?"  # whose currency: "300 Syrian lira"
 # ISO 4217 of the region, of its neighbours and of donors, without what means something else here: a CAD course, SOS.
-_CURRENCY = _any(
+_CODE = _any(
     r"usd|eur|gbp|chf|sek|nok|dkk|jpy|cny|aud|inr|pkr|usdt|usdc|btc",
     r"syp|lbp|jod|iqd|egp|sar|aed|qar|kwd|bhd|omr|yer|ils|nis|lyd|tnd|dzd|irr|tl",
+)
+_CURRENCY = _any(
+    _CODE,
     r"dollars?|euros?|liras?|dinars?|riy?als?|dirhams?|shekels?|francs?|rou?bles?|rupees?|yen|bucks",
     r"(?:syrian|lebanese|egyptian|sudanese|turkish|british) pounds?|pounds? sterling",  # other pounds are weights
     r"دولار(?:ات|ا|ين)?|يورو(?:هات)?|لير(?:ه|ات|تين)|ريال(?:ات|ا|ين)?|درهم(?:ا|ين)?|دراهم|شي[كق]ل(?:ا|ات)?|شواكل",
@@ -98,8 +101,9 @@ _CURRENCY = _any(
 )
 _AMOUNT = re.compile(
     rf"{_SIGN} ?\d|\d[., ]?(?:k|m)? ?{_SIGN}"
-    rf"|(?<!\w){_NUMBER} ?{_SCALE} ?{_OF}(?:{_CURRENCY})(?!\w)"
-    rf"|(?<!\w)(?:{_CURRENCY}) ?(?!(?:19|20)\d\d(?!\d)){_NUMBER}"  # "the lira 1948 to 2011"
+    rf"|(?<!\w){_NUMBER} ?{_SCALE} ?{_OF}\(?(?:{_CURRENCY})(?!\w)"
+    rf"|(?<!\w)(?:{_CODE})[:=]? ?\d"
+    rf"|(?<!\w)(?:{_CURRENCY})[:=]? ?(?!(?:19|20)(?!00)\d\d(?!\d)){_NUMBER}"  # "the lira 1948 to 2011"
     rf"|(?<!\w)(?:و|ب|ل)?(?:{_COUNT}) (?:و?(?:{_COUNT}) ){{0,6}}{_OF}(?:{_CURRENCY})(?!\w)"
     rf"|(?<!\w){_NUMBER}(?:k|m|thousand|million|billion|\d{{3}}) ?(?:sp|s\.p\.?|ll|l\.l\.?|sdg)(?! ?\d|\w)"  # SDG 4
     r"|(?<!\w)(?:sp|s\.p\.|ll|l\.l\.) ?\d{1,3}(?:,\d{3})+"

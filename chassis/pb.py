@@ -203,27 +203,26 @@ def from_json(kind: type[M], document: dict[str, Any]) -> M:
 
     Raises ValueError or TypeError when a value does not fit its field.
     """
-    if not isinstance(document, dict):
-        raise TypeError(f"{kind.DESCRIPTOR.full_name}: not an object")
-    plan = _json_inward(kind.DESCRIPTOR)
-    return kind(
-        **{
+    return kind(**_json_inward(kind.DESCRIPTOR)(document))
+
+
+@functools.cache
+def _json_inward(message: Descriptor) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """From JSON to the keyword arguments of its message; a message in it is a dict, which the library takes."""
+    plan = {
+        _json_name(field): (field.name, _each(field, _json_inward_one(field), listed=True)) for field in message.fields
+    }
+
+    def arguments(document: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(document, dict):
+            raise TypeError(f"{message.full_name}: not an object")
+        return {
             plan[name][0]: converted
             for name, value in document.items()
             if name in plan and value is not None and (converted := plan[name][1](value)) is not None
         }
-    )
 
-
-@functools.cache
-def _json_inward(message: Descriptor) -> dict[str, tuple[str, Convert]]:
-    return {
-        _json_name(field): (
-            field.name,
-            _each(field, _json_inward_one(field), listed=True),
-        )
-        for field in message.fields
-    }
+    return arguments
 
 
 def _json_inward_one(field: FieldDescriptor) -> Convert:
@@ -236,7 +235,11 @@ def _json_inward_one(field: FieldDescriptor) -> Convert:
             return parse_time
         if kind.DESCRIPTOR.full_name.startswith("google.protobuf."):
             return lambda value: json_format.ParseDict(value, kind())
-        return lambda value: from_json(kind, value)
+
+        def nested(value: Any) -> dict[str, Any]:
+            return _json_inward(kind.DESCRIPTOR)(value)  # not made before: a message may hold its own kind
+
+        return nested
     if field.cpp_type == FieldDescriptor.CPPTYPE_INT64:
         return int
     if field.type == FieldDescriptor.TYPE_BYTES:

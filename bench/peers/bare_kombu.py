@@ -3,7 +3,7 @@
     python -m bench.peers.bare_kombu threads|batches QUEUE DATABASE
 
 `threads`: eight threads, an event each; kombu's connection stays in the main thread, which acks. `batches`: one thread
-that takes up to 32 events at once, one transaction after the other. Both write the documents that the worker writes,
+that takes up to 64 events at once, one transaction after the other. Both write the documents that the worker writes,
 decode with json only, know no errors, no retries and no newer version, and end when they are killed.
 """
 
@@ -23,7 +23,7 @@ from pymongo.write_concern import WriteConcern
 import vocabularies
 from bench.peers import documents
 
-PREFETCH, THREADS, BATCH = 300, 8, 32
+PREFETCH, THREADS, BATCH = 300, 8, 64
 VIEW = "participants.1"
 Event = dict[str, Any]
 _analyser = vocabularies.analyser()

@@ -1,19 +1,21 @@
-"""What stands in for py-amqp's own reads and writes of frames."""
+"""Frames as they come in pieces, and as they are written together."""
 
 import io
+import struct
 from collections.abc import Iterator
 
 import pytest
-from amqp.transport import TCPTransport
+from amqp import spec
+from amqp.exceptions import UnexpectedFrame
+from amqp.serialization import dumps
 
-from chassis import green
+from chassis import frames
 
 
 class Transport:
     """Of py-amqp, as far as frames are read and written."""
 
-    read_frame = TCPTransport.read_frame
-    _read = green._wide_read
+    connected = True
 
     def __init__(self, *received: bytes | Exception) -> None:
         self._read_buffer = b""
@@ -34,8 +36,8 @@ class Transport:
 
 def test_frames_go_in_front_of_the_next_one_once() -> None:
     transport = Transport()
-    green.write_first(transport, b"acks ")
-    green.write_first(transport, b"more ")
+    frames.write_first(transport, b"acks ")
+    frames.write_first(transport, b"more ")
     assert transport.written == []
     transport._write(memoryview(b"frame"))
     transport._write(b"another")
@@ -50,12 +52,24 @@ def test_a_time_out_within_a_frame_loses_nothing_of_it() -> None:
     found: list[tuple[int, int, bytes]] = []
     while len(found) < 3:
         try:
-            found.append(transport.read_frame())
+            found.append(frames.read(transport))
         except TimeoutError:
             continue
     assert found == [(1, 2, b"body")] * 3
 
 
 def test_a_closed_connection_is_an_error() -> None:
+    transport = Transport(b"abc", b"")
     with pytest.raises(OSError, match="closed"):
-        green._wide_read(Transport(b"abc", b""), 7)
+        frames.read(transport)
+    assert not transport.connected
+
+
+def test_what_ends_elsewhere_is_no_frame() -> None:
+    with pytest.raises(UnexpectedFrame):
+        frames.read(Transport(b"\x01\x00\x02\x00\x00\x00\x04body\xcd"))
+
+
+def test_an_ack_is_what_the_library_says() -> None:
+    of_one = struct.pack(">HH", *spec.Basic.Ack) + dumps("Lb", (7, False))
+    assert frames.read(Transport(frames.ack(3, 7))) == (1, 3, of_one)
