@@ -146,7 +146,7 @@ SETTINGS = [
     Setting("WASL_GATEWAY_TRUSTED_HOPS", "0", between(0, 9), "proxies in front that write x-forwarded-for"),
     Setting("WASL_GATEWAY_SIGN_IN_PER_MINUTE", "60", between(1, 10**9), "public writes (SignIn …) per address"),
     Setting("WASL_GATEWAY_WRITES_PER_MINUTE", "1200", between(1, 10**9), "other writes per account or else address"),
-    Setting("WASL_GATEWAY_BODY_LIMIT", "65536", between(1024, 1 << 24), "request body, bytes"),
+    Setting("WASL_GATEWAY_BODY_LIMIT", "65536", between(1024, 1 << 24), "request body, bytes; a form: four times"),
     Setting("WASL_GATEWAY_READ_TIMEOUT", "5", seconds, "reads, all tries together, seconds"),
     Setting("WASL_GATEWAY_WRITE_TIMEOUT", "15", seconds, "writes and the portal, seconds"),
     Setting("WASL_GATEWAY_HEALTH_INTERVAL", "1", seconds, "between health checks; a service drains for two of them"),

@@ -23,6 +23,7 @@ from wasl.type.v1.localized_text_pb2 import LocalizedText
 M = TypeVar("M", bound=Message)
 ZONE = "Asia/Damascus"  # of times, unless the form has another
 _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "01234567890123456789")
+_GROUPED = re.compile("[0-9]{1,3}([,٬][0-9]{3})+")  # 1,000 in either language; 1.000 may be either
 _INTEGERS = (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64)
 Convert = Callable[[str], Any]
 
@@ -49,8 +50,8 @@ class Form:
         return found[0] if found else otherwise
 
     def wrong(self, name: str) -> str:
-        """What is wrong with a field, or with one of its values."""
-        return next((text for one, text in self.errors.items() if _field(one) == name), "")
+        """What is wrong with a field, or with one of its values or rows."""
+        return next((text for one, text in self.errors.items() if one == name or one.startswith(f"{name}.")), "")
 
     def rows(self, prefix: str, least: int = 1) -> range:
         """Numbers of the repeated messages `prefix.0`, `prefix.1` that there are, `least` at least."""
@@ -107,7 +108,8 @@ class Form:
         return [f"{name}: {text}" for name, text in self.errors.items() if not self._shows(name)]
 
     def _shows(self, name: str) -> bool:
-        return any(one in (name, _field(name)) or one.startswith(f"{name}.") for one in self.typed)
+        shown = any(one in (name, _field(name)) or one.startswith(f"{name}.") for one in self.typed)
+        return shown and name != "request_id"  # which is hidden
 
     def _asks_for(self, field: FieldDescriptor, name: str) -> bool:
         """Is it there though all its fields were left empty, so that a service names these? A text is not."""
@@ -158,7 +160,8 @@ class Form:
 def _value(field: FieldDescriptor, text: str, zone: zoneinfo.ZoneInfo) -> Any:
     """Raises ValueError."""
     if field.cpp_type in _INTEGERS:
-        number = int(text.translate(_DIGITS))
+        text = text.translate(_DIGITS)
+        number = int(re.sub("[,٬]", "", text) if _GROUPED.fullmatch(text) else text)
         if not -(2**31) <= number < 2**31:
             raise ValueError(text)
         return number

@@ -164,12 +164,14 @@ def test_a_session_that_ended_gives_the_form_back(network: Network, come: Come) 
     organization_id = visitor.join(network)
     visitor.get("/needs/new")
     visitor.forget_session()
-    asked = visitor.send("/needs/new", need__title__ar="حقائب العلوم", need__lines__0__quantity="٧")
+    typed = {"need__title__ar": "حقائب العلوم", "need__description__ar": "ح" * 20_000, "need__lines__0__quantity": "٧"}
+    asked = visitor.send("/needs/new", **typed)
     assert asked.status_code == 401
     kept = html.unescape(re.findall(r'name="kept" value="([^"]*)"', visitor.page)[0])
     assert PASSWORD not in kept
     back = visitor.send("/sign-in", email=visitor.email, password=PASSWORD, next="/needs/new", kept=kept)
     assert 'value="حقائب العلوم"' in back.text
+    assert "ح" * 20_000 in back.text
     assert 'value="٧"' in back.text
     assert organization_id in back.text
     assert needs_of(network, organization_id) == []

@@ -76,7 +76,7 @@ async def test_a_wrong_password_keeps_the_form_and_what_came_with_it(net: Networ
             "email": who.email,
             "password": "a wrong one",
             "next": "/apply",
-            "kept": "application.statement.en=Mine",
+            "kept": '{"application.statement.en": ["Mine"]}',
         }
         page = await browser.post("/en/sign-in", sent, status=401)
         assert f'value="{who.email}"' in page
@@ -98,6 +98,15 @@ async def test_a_session_that_ended_gives_back_the_form_of_the_same_address(net:
         sent = {"email": who.email, "password": PASSWORD, "next": following, "kept": kept_in(page)}
         again = await browser.post("/en/sign-in", sent)
         assert re.search(r'name="application.organization.display_name.en"[^>]* value="Hope"', again)
+
+
+@pytest.mark.parametrize("kept", ["{", "[]", "1", '{"a": 1}', '{"a": null}', "[" * 100_000])
+async def test_what_was_never_kept_is_nothing(net: Network, kept: str) -> None:
+    who = await net.members.account()
+    async with net.browser() as browser:
+        await browser.get("/en/sign-in")
+        sent = {"email": who.email, "password": PASSWORD, "next": "/apply", "kept": kept}
+        assert 'name="application.statement.en"' in await browser.post("/en/sign-in", sent)
 
 
 def kept_in(page: str) -> str:

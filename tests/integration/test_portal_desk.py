@@ -291,3 +291,30 @@ async def test_a_line_between_others_may_be_left_empty_and_an_emptied_one_goes(n
         await browser.post(f"/en/needs/{need.need_id}/change", changed)
         after = await net.matching("GetNeed", by=school.who, need_id=need.need_id)
         assert [one.line_id for one in after.lines] == [need.lines[0].line_id]
+
+
+async def test_numbers_are_typed_as_people_write_them(net: Network) -> None:
+    school = await net.school()
+    known = {"need.title.en": "Kits", "organization_id": school.member_id}
+    line = {f"need.lines.0.{name}": str(value) for name, value in KITS.items()}
+    async with net.browser(school.who) as browser:
+        await browser.get("/en/needs/new")
+        for typed in ("1.000", "1,00", ",100", "١٬٠٠"):
+            page = await browser.post("/en/needs/new", {**known, **line, "need.lines.0.quantity": typed}, status=400)
+            assert 'id="need.lines.0.quantity-wrong"' in page, typed
+        for typed in ("1000", "1,000", "١٬٠٠٠", "٠٠١٠٠٠"):
+            await browser.post("/en/needs/new", {**known, **line, "need.lines.0.quantity": typed})
+        made = await net.matching("ListNeeds", by=school.who, participant_id=school.member_id)
+        assert [one.lines[0].quantity for one in made.needs] == [1000] * 4
+
+
+async def test_what_is_wrong_with_a_choice_or_a_row_is_told_at_it(net: Network) -> None:
+    school = await net.school()
+    async with net.browser(school.who) as browser:
+        await browser.get("/en/needs/new")
+        page = await browser.post("/en/needs/new", {"need.title.en": "Kits", "need.audience": "NOBODY"}, status=400)
+        assert '<fieldset aria-describedby="need.audience-wrong">' in page
+        assert 'id="need.audience-wrong"' in page
+        await browser.get("/en/records/new")
+        page = await browser.post("/en/records/new", {"record.keywords.0.en": "x" * 3000}, status=400)
+        assert '<fieldset class="inputs" aria-describedby="record.keywords-wrong">' in page

@@ -1,8 +1,8 @@
 """Signing in and out, and where; opening an account, applying to join."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import parse_qs, urlencode
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from starlette.requests import Request
@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from services.portal import agents, sessions
+from services.portal.forms import Form
 from services.portal.refusals import Refused
 from services.portal.visit import Visit
 from wasl.members.v1 import members_pb2 as m
@@ -28,7 +29,7 @@ async def sign_in(visit: Visit) -> Response:
         else:
             visit.become(sessions.session_of(answer))
             following, kept = _inside(form.value("next")), form.value("kept")
-            return await _again(visit, following, parse_qs(kept)) if kept else visit.to(following)
+            return await _again(visit, following, _typed(kept)) if kept else visit.to(following)
     return visit.page("account/sign_in.html", form=form, following=form.value("next") or visit.query("next"), kept="")
 
 
@@ -38,7 +39,7 @@ async def ask_to_sign_in(visit: Visit) -> Response:
     query = f"?{visit.request.url.query}" if visit.request.url.query else ""
     if not visit.sent:
         return visit.to("/sign-in", "notice.sign_in", next=visit.path + query)
-    kept = urlencode([(name, one) for name in visit.typed for one in visit.typed[name]])
+    kept = json.dumps(visit.typed, ensure_ascii=False)  # letters as they are: the browser encodes them once more
     page = visit.path + query if _endpoint(visit, visit.path, "GET") else _before(visit.path)
     visit.typed = {}
     return visit.page("account/sign_in.html", 401, form=visit.form(), following=page, kept=kept)
@@ -47,6 +48,15 @@ async def ask_to_sign_in(visit: Visit) -> Response:
 def _before(path: str) -> str:
     """The page whose button did not do its work: `/matches/1` of `/matches/1/accept`."""
     return path.rpartition("/")[0]
+
+
+def _typed(kept: str) -> dict[str, list[str]]:
+    """What `ask_to_sign_in` kept; nothing when it is anything else."""
+    try:
+        typed: dict[str, list[str]] = json.loads(kept)
+        return {name: [str(one) for one in values] for name, values in typed.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return {}
 
 
 def _inside(following: str) -> str:
@@ -132,8 +142,8 @@ async def apply(visit: Visit) -> Response:
         except Refused as refused:
             form.refuse(refused)
         else:
-            return await _submitted(visit, made) if form.value("submit") else _saved(visit, made)
-    return visit.page("account/apply.html", form=form, kind=kind, application=None, **_choices(visit))
+            return await _saved(visit, form, made)
+    return _form_page(visit, form, kind)
 
 
 async def change_application(visit: Visit) -> Response:
@@ -152,8 +162,30 @@ async def change_application(visit: Visit) -> Response:
         except Refused as refused:
             form.refuse(refused)
         else:
-            return await _submitted(visit, changed) if form.value("submit") else _saved(visit, changed)
-    return visit.page("account/apply.html", form=form, kind=kind, application=application, **_choices(visit))
+            return await _saved(visit, form, changed)
+    return _form_page(visit, form, kind, application)
+
+
+async def _saved(visit: Visit, form: Form, application: m.Application) -> Response:
+    """Hands it in when asked to. What is refused then is mended in the draft that there is now."""
+    path = f"/applications/{application.application_id}"
+    if not form.value("submit"):
+        return visit.to(path, "notice.saved")
+    try:
+        known = {"application_id": application.application_id, "etag": application.etag}
+        request = m.SubmitApplicationRequest(**known, request_id=form.value("request_id"))
+        await visit.call(visit.members.SubmitApplication, request)
+    except Refused as refused:
+        form.refuse(refused)
+        visit.path = f"{path}/change"
+        visit.typed.pop("request_id", None)  # the next change is another one
+        return _form_page(visit, form, application.WhichOneof("applicant") or "person", application)
+    return visit.to(path, "notice.submitted")
+
+
+def _form_page(visit: Visit, form: Form, kind: str, application: m.Application | None = None) -> Response:
+    occupations = visit.language.words(m.PersonProfile.Occupation)
+    return visit.page("account/apply.html", form=form, kind=kind, application=application, occupations=occupations)
 
 
 async def application(visit: Visit) -> Response:
@@ -170,24 +202,9 @@ async def withdraw_application(visit: Visit) -> Response:
     return visit.to(f"/applications/{request.application_id}", "notice.withdrawn")
 
 
-def _choices(visit: Visit) -> dict[str, Any]:
-    return {"occupations": visit.language.words(m.PersonProfile.Occupation)}
-
-
 async def _application(visit: Visit) -> m.Application:
     request = m.GetApplicationRequest(application_id=visit.argument("application_id"))
     return await visit.call(visit.members.GetApplication, request)
-
-
-def _saved(visit: Visit, application: m.Application) -> Response:
-    return visit.to(f"/applications/{application.application_id}", "notice.saved")
-
-
-async def _submitted(visit: Visit, application: m.Application) -> Response:
-    known = {"application_id": application.application_id, "etag": application.etag}
-    request = m.SubmitApplicationRequest(**known, request_id=visit.form().value("request_id"))
-    await visit.call(visit.members.SubmitApplication, request)
-    return visit.to(f"/applications/{application.application_id}", "notice.submitted")
 
 
 PAGES = [

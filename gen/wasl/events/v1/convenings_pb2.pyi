@@ -197,7 +197,7 @@ class Convening(_message.Message):
     state: Global___Convening.State.ValueType
     """Where it stands."""
     sequence: _builtins.int
-    """How often what stands in calendars has changed since it was published (RFC 5545, SEQUENCE)."""
+    """How often its title, times or place have changed since it was published; cancelled, once more (RFC 5545, SEQUENCE)."""
     etag: _builtins.str
     """Changes with every change (AIP-154)."""
     @_builtins.property
