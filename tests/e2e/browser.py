@@ -101,7 +101,8 @@ class Person:
 
 def violations(page: Page) -> list[str]:
     """What axe finds against WCAG 2.2 A and AA. The page's own policy stays: axe comes by the debugger."""
-    page.evaluate(AXE.read_text())
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(AXE.read_text())
     found = page.evaluate(  # without a selector for each element that is right: most of the time went into these
         """async rules => {
             const found = await axe.run({runOnly: rules, resultTypes: ["violations"], selectors: false});
