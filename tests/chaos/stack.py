@@ -32,7 +32,9 @@ class Stack:
 
     def __init__(self, home: pathlib.Path, **environment: str) -> None:
         given = {"WASL_HOME": str(home), "WASL_PORT_BASE": str(free_port_base()), **UNLIMITED, **environment}
-        self.home, self.environment = home, {**os.environ, **given}
+        # WASL_… that a shell has are another stack's
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("WASL_")}
+        self.home, self.environment = home, {**inherited, **given}
         self.url = f"http://127.0.0.1:{given['WASL_PORT_BASE']}"
 
     def dev(self, *arguments: str, check: bool = True) -> str:
@@ -62,7 +64,8 @@ class Stack:
 
 @contextlib.contextmanager
 def running(home: pathlib.Path, *up: str, **environment: str) -> Iterator[Stack]:
-    """A stack that is ready, and stopped afterwards."""
+    """A stack that is ready, and stopped afterwards; by SIGTERM, too, which raises KeyboardInterrupt."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     stack = Stack(home, **environment)
     try:
         stack.dev("up", "--detach", *up)
