@@ -47,10 +47,10 @@ def next_life(consumer: str, handler: str, delivery: Delivery, error: Exception)
     """The message that takes a failed delivery's place. `handler` is the event type that names the queue."""
     message, home = delivery.message, f"{consumer}.{handler}"
     message_id = message.properties.get("message_id") or new_id()  # an operator must be able to name it
-    headers = topology.own_headers(message.headers)
-    known = headers.get("wasl-attempt", 0)  # anybody who may publish could have written it
+    known = (message.headers or {}).get("wasl-attempt", 0)  # anybody who may publish could have written it
     attempt = (known if isinstance(known, int) and 0 <= known < MAX_ATTEMPTS else 0) + 1
-    headers |= {
+    # Nothing of what stood there: for x-death and the like the broker may think that it goes in a circle, and drop it.
+    headers = {
         "wasl-attempt": attempt,
         "wasl-queue": home,
         "wasl-reason": f"{type(error).__name__}: {error}"[:REASON_LENGTH],

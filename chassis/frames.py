@@ -6,7 +6,9 @@ A frame is kind, channel and size; the contents; an end (specification, 4.2.3).
 import struct
 from typing import Any
 
+from amqp.basic_message import Message
 from amqp.exceptions import UnexpectedFrame
+from amqp.serialization import PROPERTY_CLASSES
 
 _BEFORE, _END = struct.Struct(">BHI"), 0xCE
 _ACK = struct.Struct(">BHIHHQBB")
@@ -33,6 +35,23 @@ def read(transport: Any, _: object = None) -> tuple[int, int, bytes]:
     if last != _END:
         raise UnexpectedFrame(f"a frame ends in {last:#04x}")
     return kind, channel, contents
+
+
+def properties(message: Any, class_id: int, contents: bytes, offset: int) -> int:
+    """In place of py-amqp's `_load_properties`: what cannot be read is none, and the message comes without any.
+
+    An error here would end the worker or the connection, and again when the message comes back.
+    """
+    try:
+        message.properties, offset = PROPERTY_CLASSES[class_id](contents, offset)
+    except Exception:  # noqa: BLE001 - text that is not UTF-8, times beyond all years: whoever may publish could write it
+        message.properties = {}
+    return offset
+
+
+def tolerate() -> None:
+    """Has every message of this process read by `properties`."""
+    Message._load_properties = properties
 
 
 def ack(channel: int, tag: int) -> bytes:

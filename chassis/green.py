@@ -128,6 +128,7 @@ def _green_amqp() -> None:
     amqp.transport.socket = eventlet.green.socket
     amqp.transport.ssl = eventlet.green.ssl
     amqp.transport.TCPTransport.read_frame = frames.read
+    frames.tolerate()
     amqp.method_framing.threading = types.SimpleNamespace(Lock=Semaphore)
     kombu.utils.functional.sleep = eventlet.sleep
     kombu.mixins.sleep = eventlet.sleep

@@ -77,10 +77,12 @@ def _any(*words: str) -> str:
 # -- an amount beside a currency -----------------------------------------------------------------------------------
 _NUMBER = r"\d[\d.,' ]{0,24}"  # no longer, or a long text of digits takes seconds
 _COUNT = _any(
-    r"(?:one|two|three|four|five|six|seven|eight|nine|ten|twenty|fifty|hundred|thousand|million|billion)s?",
+    r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen)",
+    r"(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|grand)s?",
     r"(?:خمس|ست|سبع|ثمان|تسع|اربع|ثلاث)?م[ي]?[اي]*ه",
     r"مي?تي?[اي]?ن?|مايتا|ميتا",
-    r"الف(?:ين?|ا)?|الاف|مليون(?:ين?)?|ملايين|مليار(?:ين?)?|عشره?|عشرين|ثلاثين|اربعين|خمسين|ستين|سبعين|ثمانين|تسعين",
+    r"الف(?:ين?|ا)?|الاف|مليون(?:ين?)?|ملايين|مليار(?:ين?)?|عشره?",
+    r"(?:عشر|ثلاث|اربع|خمس|ست|سبع|ثمان|تسع)(?:ين|ون)",
     r"خمسه?|سته?|سبعه?|ثمانيه?|تسعه?|اربعه?|ثلاثه?",
 )
 _SCALE = r"(?:k|m|الف|الاف|مليون|ملايين|مليار|thousand|million|hundred)?"
@@ -93,7 +95,7 @@ _CODE = _any(
 )
 _CURRENCY = _any(
     _CODE,
-    r"dollars?|euros?|liras?|dinars?|riy?als?|dirhams?|shekels?|francs?|rou?bles?|rupees?|yen|bucks",
+    r"dollars?|euros?|liras?|dinars?|riy?als?|dirhams?|shekels?|francs?|rou?bles?|rupees?|yen|bucks|quid",
     r"(?:syrian|lebanese|egyptian|sudanese|turkish|british) pounds?|pounds? sterling",  # other pounds are weights
     r"دولار(?:ات|ا|ين)?|يورو(?:هات)?|لير(?:ه|ات|تين)|ريال(?:ات|ا|ين)?|درهم(?:ا|ين)?|دراهم|شي[كق]ل(?:ا|ات)?|شواكل",
     r"دينار(?:ا|ين)?|دنانير|جنيه(?:ات|ا|ين)?|فرنك(?:ات|ا)?|روبل(?:ا|ات)?",
@@ -107,6 +109,7 @@ _AMOUNT = re.compile(
     rf"|(?<!\w)(?:و|ب|ل)?(?:{_COUNT}) (?:و?(?:{_COUNT}) ){{0,6}}{_OF}(?:{_CURRENCY})(?!\w)"
     rf"|(?<!\w){_NUMBER}(?:k|m|thousand|million|billion|\d{{3}}) ?(?:sp|s\.p\.?|ll|l\.l\.?|sdg)(?! ?\d|\w)"  # SDG 4
     r"|(?<!\w)(?:sp|s\.p\.|ll|l\.l\.) ?\d{1,3}(?:,\d{3})+"
+    r"|(?<!\w)[وبل]?(?:(?:دولار|دينار|درهم|ريال|جنيه)(?:ان|ين)|ليرت(?:ان|ين))(?!\w)"  # two of them
     r"|(?<!\w)[وبل]?(?:ال)?مبلغ(?: \w+){0,3}:? \d"  # a sum beside a number, whatever the currency
 )
 _CAPITALS = re.compile(rf"(?<!\w){_NUMBER} ?(?:k|K|m|M|thousand|million)? ?(?:TRY|MAD)(?!\w)")  # words in lower case
@@ -174,6 +177,7 @@ _TRANSFER = re.compile(
     rf"(?<!\w)(?:{_SEND})(?!\w)(?: \S+){{0,6}}? \S?\S?(?:{_SERVICE})(?!\w)"
     rf"|(?:{_SERVICE})(?!\w)(?:\W+\w+){{0,3}}?\W+\d{{5}}"
     r"|(?<!\w)(?:wallet|cash|كاش|[وبل]?(?:ال)?محفظ(?:ه|ت\w+))\W+(?:(?:number|no|رقم\w*)\W+)?\d{8}"  # no portfolio's
+    r"|(?<!\w)account\W+(?:(?:number|no)\W+)?\d{8}"
     r"|(?<!\w)(?:usdt|usdc|btc|trx|trc20) (?:wallet|address)"  # who teaches says Bitcoin, who collects says BTC
     rf"|(?<!\d)\d{{8,}}\W+(?:\w+\W+){{0,3}}?(?:{_SERVICE})(?!\w)"
 )

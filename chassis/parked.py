@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 from amqp.exceptions import NotFound
 
-from chassis import settings, topology
+from chassis import frames, settings, topology
 from chassis.publisher import FAILURES, Outgoing, Publisher, connect
 
 LANGUAGE = next(
@@ -110,10 +110,8 @@ def waiting(connection: Any, consumers: list[str]) -> Iterator[Parked]:
 
 def replay(publisher: Publisher, one: Parked) -> bool:
     """Sends it home as if it had never failed; says whether its queue took it."""
-    headers = topology.own_headers(one.message.properties.get("application_headers", {}))
-    headers = {name: value for name, value in headers.items() if not name.startswith("wasl-")}
     content_type = one.message.properties.get("content_type", "application/octet-stream")
-    out = Outgoing("", one.home, one.message.body, one.id, content_type, headers)
+    out = Outgoing("", one.home, one.message.body, one.id, content_type)
     return publisher.publish([out]) == {0}
 
 
@@ -142,6 +140,7 @@ def table(rows: list[Parked]) -> None:
 
 def run(command: str, ids: list[str], every: bool, consumers: list[str], uri: str) -> int:
     """The exit code: 1 when something that was asked for could not be done."""
+    frames.tolerate()
     publisher = Publisher(uri)
     connection = connect(uri)
     try:

@@ -228,7 +228,7 @@ def _json_inward(message: Descriptor) -> Callable[[dict[str, Any]], dict[str, An
 def _json_inward_one(field: FieldDescriptor) -> Convert:
     if field.enum_type is not None:
         numbers = {value.name: value.number for value in field.enum_type.values}
-        return lambda value: numbers.get(value) if isinstance(value, str) else int(value)
+        return lambda value: numbers.get(value) if isinstance(value, str) else operator.index(value)
     if field.message_type is not None:
         kind = message_factory.GetMessageClass(field.message_type)
         if kind.DESCRIPTOR.full_name == Timestamp.DESCRIPTOR.full_name:

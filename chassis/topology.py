@@ -131,9 +131,3 @@ def _exists(channel: Any, name: str) -> bool:
         except NotFound:
             return False
         return True
-
-
-def own_headers(headers: dict[str, Any] | None) -> dict[str, Any]:
-    """Without x-death, x-delivery-count and the like: they belong to the message's old life, and carried along the
-    broker may take them for a cycle and drop the message."""
-    return {name: value for name, value in (headers or {}).items() if not name.startswith("x-")}

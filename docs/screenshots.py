@@ -43,27 +43,32 @@ class Sample:
         self.ids = dict(self._ids())
 
     def _ids(self) -> Iterator[tuple[str, str]]:
-        for noun, role, path in (
-            ("organization", "", "/v1/organizations"),
-            ("convening", "", "/v1/convenings"),
-            ("record", "", "/v1/records"),
-            ("need", "member", f"/v1/needs?state=PUBLISHED&participantId={self._own()}"),
-            ("match", "member", f"/v1/matches?participantId={self._own()}"),
-            ("offer", "member", "/v1/offers?state=PUBLISHED"),
-            ("person", "member", "/v1/people"),
-            ("application", "coordinator", "/v1/applications?state=SUBMITTED"),
-            ("affiliation", "coordinator", "/v1/affiliations?state=REQUESTED"),
+        """By what stands in brackets in PAGES."""
+        mine = self._get("member", "/v1/applications?state=APPROVED")["applications"]
+        own = next(str(one["memberId"]) for one in mine if "organization" in one)  # an organization of the member's
+        yield "account", str(mine[0]["accountId"])
+        for name, noun, role, path in (
+            ("organization", "organization", "", "/v1/organizations"),
+            ("other", "organization", "", "/v1/organizations"),
+            ("convening", "convening", "", "/v1/convenings"),
+            ("convening", "convening", "member", f"/v1/convenings?organizerId={own}"),  # if there is one
+            ("record", "record", "", "/v1/records"),
+            ("written", "record", "member", f"/v1/records?state=DRAFT&publisherId={own}"),
+            ("need", "need", "member", f"/v1/needs?state=PUBLISHED&participantId={own}"),
+            ("match", "match", "member", f"/v1/matches?participantId={own}"),
+            ("offer", "offer", "member", "/v1/offers?state=PUBLISHED"),
+            ("own_offer", "offer", "member", f"/v1/offers?participantId={own}"),
+            ("person", "person", "member", "/v1/people"),
+            ("draft", "application", "member", "/v1/applications?state=DRAFT"),
+            ("application", "application", "coordinator", "/v1/applications?state=SUBMITTED"),
+            ("affiliation", "affiliation", "coordinator", "/v1/affiliations?state=REQUESTED"),
         ):
             found = self._get(role, path)
             items: list[dict[str, Any]] = next((value for value in found.values() if isinstance(value, list)), [])
-            items.sort(key=lambda one: one.get("audience") != "EVERYBODY")  # first those that visitors see, too
+            # First those that visitors see, too, and that go on.
+            items.sort(key=lambda one: (one.get("audience") != "EVERYBODY", one.get("state") == "CANCELLED"))
             if items:
-                yield noun, str(items[0][f"{noun}Id"])
-
-    def _own(self) -> str:
-        """An organization that the member acts for."""
-        mine = self._get("member", "/v1/applications?state=APPROVED")["applications"]
-        return next(str(one["memberId"]) for one in mine if "organization" in one)
+                yield name, str(items[0][f"{noun}Id"])
 
     def _get(self, role: str, path: str) -> dict[str, Any]:
         headers = {"authorization": f"Bearer {self._token(role)}"} if role else {}
@@ -79,10 +84,11 @@ class Sample:
             person.sign_in(self.sign_ins[role]["email"], self.sign_ins[role]["password"])
 
     def path(self, pattern: str) -> str | None:
-        """None when the network has nothing of the kind."""
+        """None when the network has nothing of the kind, which is told."""
         try:
             return pattern.format(**self.ids)
-        except KeyError:
+        except KeyError as missing:
+            print(f"{pattern}: no {missing}", flush=True)
             return None
 
 

@@ -1,5 +1,6 @@
 """Convenings as iCalendar (RFC 5545). Pure; the library folds lines by octets and writes the time zones."""
 
+import functools
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from chassis.values import LocalizedText
 from services.events.model import Convening, ConveningState, Session
 
 CONTENT_TYPE = "text/calendar; charset=utf-8"
-_YEAR = timedelta(days=366)  # of a time zone's rules before and after what they are needed for
+_DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SHOWN = (ConveningState.PUBLISHED, ConveningState.CANCELLED, ConveningState.HELD)
 
@@ -30,8 +31,9 @@ def write(convenings: Sequence[Convening], language: str) -> bytes:
         if convening.state in _SHOWN:
             for session in _all_sessions(convening):
                 calendar.add_component(_event(convening, session, language))
-    if times := [session.start_time.date() for one in convenings for session in _all_sessions(one)]:
-        calendar.add_missing_timezones(min(times) - _YEAR, max(times) + _YEAR)
+    years = [session.start_time.year for one in convenings for session in _all_sessions(one)]
+    for name in sorted(calendar.get_missing_tzids(), reverse=True):
+        calendar.subcomponents.insert(0, _zone(name, min(years) - 1, max(years) + 2))
     return bytes(calendar.to_ical())
 
 
@@ -63,6 +65,41 @@ def _event(convening: Convening, session: Session, language: str) -> icalendar.E
     if convening.online_uri:
         event.add("url", convening.online_uri)
     return event
+
+
+@functools.lru_cache(maxsize=256)
+def _zone(name: str, first: int, until: int) -> icalendar.Timezone:
+    """A zone's offset as the year `first` begins, and each change before the year `until`, by itself.
+
+    The library's own zones step over changes that are taken back within weeks (Morocco's), and have many dates in one
+    RDATE, of which ical.js reads the first.
+    """
+    zone, day = ZoneInfo(name), datetime(first, 1, 1, tzinfo=UTC)
+    described = icalendar.Timezone()
+    described.add("tzid", name)
+    described.add_component(_observance(zone, day, day))
+    while day.year < until:
+        if (day + _DAY).astimezone(zone).utcoffset() != day.astimezone(zone).utcoffset():
+            before, after = day, day + _DAY
+            while after - before > _MINUTE:
+                middle = before + (after - before) / 2
+                if middle.astimezone(zone).utcoffset() == day.astimezone(zone).utcoffset():
+                    before = middle
+                else:
+                    after = middle
+            described.add_component(_observance(zone, before, after.replace(second=0, microsecond=0)))
+        day += _DAY
+    return described
+
+
+def _observance(zone: ZoneInfo, before: datetime, onset: datetime) -> icalendar.Component:
+    """From `onset` on; its time is that of the clocks `before` (RFC 5545, 3.6.5)."""
+    ahead, since = before.astimezone(zone).utcoffset() or timedelta(), onset.astimezone(zone)
+    found = icalendar.TimezoneDaylight() if since.dst() else icalendar.TimezoneStandard()
+    found.DTSTART = (onset + ahead).replace(tzinfo=None)
+    found.TZOFFSETFROM, found.TZOFFSETTO = ahead, since.utcoffset()
+    found.add("tzname", since.tzname())
+    return found
 
 
 def _is_repeated(moment: datetime) -> bool:

@@ -217,6 +217,10 @@ class Convening(Struct, frozen=True, kw_only=True):
         self._expect(ConveningState.PUBLISHED)
         return replace(self, state=ConveningState.HELD, update_time=at)
 
+    def check_not_over(self) -> None:
+        """Do registrations still change? Raises ConveningInOtherState."""
+        self._expect(ConveningState.PUBLISHED)
+
     def check_open(self, at: datetime) -> None:
         """Can people register? Raises ConveningInOtherState, ConveningBegun."""
         self._expect(ConveningState.PUBLISHED)

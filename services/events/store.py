@@ -120,11 +120,6 @@ async def find_first_waiting(tx: Tx, convening_id: str) -> Registration | None:
     return await tx.find("registrations", query, Registration, sort=[("entry", 1)])
 
 
-async def has_seat(tx: Tx, *, convening_id: str, account_id: str) -> bool:
-    query = {"convening_id": convening_id, "account_id": account_id, "state": RegistrationState.ADMITTED}
-    return bool(account_id) and await tx.find("registrations", query, Registration) is not None
-
-
 async def list_registrations(
     tx: Tx, *, convening_id: str, account_id: str, state: str | None, **paging: Any
 ) -> Page[Registration]:

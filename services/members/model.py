@@ -29,7 +29,7 @@ class EmailTaken(errors.AlreadyExists):
 class CredentialsWrong(errors.Unauthenticated):
     """E-mail or password; which of them is not told."""
 
-    en, ar = "E-mail or password is wrong", "البريد أو كلمة السر غير صحيحة"
+    en, ar = "E-mail or password is wrong", "البريد أو كلمة المرور غير صحيحة"
 
 
 class SessionEnded(errors.Unauthenticated):

@@ -42,6 +42,7 @@ SECURITY = {
 }
 FOR_EVER = "public, max-age=31536000, immutable"
 PROBES = ("/live", "/ready", "/metrics")
+UNREADABLE = "\ufffd"  # stands for bytes that are no UTF-8, which no browser sends
 MOST_FIELDS = 1000  # of a form
 GONE = 499  # the visitor went away; nobody reads it but the log
 
@@ -86,7 +87,10 @@ class Portal:
         return endpoint
 
     async def _visit(self, request: Request) -> Visit:
+        """Raises Refused."""
         session, (typed, file) = read(request), await _typed(request)
+        if any(UNREADABLE in text for name in typed for text in (name, *typed[name])):
+            raise Refused(400, "NOT_UTF8", self._language(request).gettext("error.not_utf8"))
         visit = Visit(request, self._language(request), self.services, session, typed, file)
         request.state.visit = visit
         try:

@@ -8,9 +8,9 @@ from wasl.members.v1 import members_pb2 as m
 from wasl.type.v1.localized_text_pb2 import LocalizedText
 
 
-async def organizations_named(visit: Visit, ids: Iterable[str]) -> dict[str, LocalizedText]:
+async def organizations_named(visit: Visit, ids: Iterable[str], seconds: float = 0) -> dict[str, LocalizedText]:
     asked = {one: m.GetOrganizationRequest(organization_id=one) for one in ids if one}
-    found = await visit.each(visit.members.GetOrganization, asked)
+    found = await visit.each(visit.members.GetOrganization, asked, seconds)
     return {key: one.profile.display_name for key, one in found.items()}
 
 
@@ -33,7 +33,7 @@ async def members_named(visit: Visit, ids: Iterable[str]) -> dict[str, Localized
 async def participants_named(visit: Visit, ids: Iterable[str]) -> dict[str, LocalizedText]:
     """The same as matching knows them; to who is no member only organizations, and none while members is away."""
     if not visit.may("member", "coordinator"):
-        return await visit.unless_away(organizations_named(visit, ids)) or {}
+        return await visit.unless_away(organizations_named(visit, ids, visit.services.config.part_seconds)) or {}
     asked = {one: participants_pb.GetParticipantRequest(participant_id=one) for one in ids if one}
     found = await visit.each(visit.matching.GetParticipant, asked)
     return {key: one.display_name for key, one in found.items()}

@@ -139,12 +139,14 @@ class Visit:
         """Several at once."""
         return list(await asyncio.gather(*(self.part(method, request) for method, request in calls)))
 
-    async def each(self, method: Callable[..., Awaitable[R]], requests: Mapping[str, Message]) -> dict[str, R]:
+    async def each(
+        self, method: Callable[..., Awaitable[R]], requests: Mapping[str, Message], seconds: float = 0
+    ) -> dict[str, R]:
         """Answers by the keys of their requests, without what is not there (any more). Raises as `call`."""
 
         async def one(request: Message) -> R | None:
             try:
-                return await self.call(method, request)
+                return await self.call(method, request, seconds)
             except Refused as refused:
                 if refused.status != 404:
                     raise

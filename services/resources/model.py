@@ -17,19 +17,19 @@ MOST_FILES = 50  # of a record: all of them travel with each of its events
 class RecordNotFound(errors.NotFound):
     """No such record, or the caller may not know of it."""
 
-    en, ar = "There is no such record", "لا يوجد سجل كهذا"
+    en, ar = "There is no such record", "لا توجد مادة كهذه"
 
 
 class NotPublisher(errors.PermissionDenied):
     """Only who acts for its publisher may change it; a curator may also withdraw it."""
 
-    en, ar = "Only its publisher may do this", "هذا الإجراء لناشر السجل وحده"
+    en, ar = "Only its publisher may do this", "هذا الإجراء لناشر المادة وحده"
 
 
 class RecordInOtherState(errors.FailedPrecondition):
     """The record is not in a state from which this can be done."""
 
-    en, ar = "This is not possible while the record is {state_en}", "لا يمكن ذلك والسجل {state_ar}"
+    en, ar = "This is not possible while the record is {state_en}", "لا يمكن ذلك في حالة المادة هذه: {state_ar}"
 
 
 class VersionUnfinished(errors.AlreadyExists):
@@ -44,7 +44,7 @@ class StateNotListed(errors.InvalidArgument):
 
     field = "state"
     en = "Records in this state are listed for their publisher only: name the one that you act for"
-    ar = "السجلات في هذه الحالة تُعرض لناشرها وحده: حدّد الناشر الذي تمثّله"
+    ar = "المواد في هذه الحالة تُعرض لناشرها وحده: حدّد الناشر الذي تمثّله"
 
 
 class FileNotFound(errors.NotFound):
@@ -112,13 +112,14 @@ class FileNameMismatch(errors.InvalidArgument):
     """The name ends as those of another type, or as a program's."""
 
     field = "Upload-Metadata.filename"
-    en, ar = "The name of a {mime_type} does not end in .{extension}", "اسم ملف {mime_type} لا ينتهي بـ.{extension}"
+    en = "The name of a file of type {mime_type} does not end in .{extension}"
+    ar = "اسم ملف {mime_type} لا ينتهي بـ.{extension}"
 
 
 class TooManyFiles(errors.FailedPrecondition):
     """The record is full."""
 
-    en, ar = "A record has at most {most} files", "للسجل {most} ملفا على الأكثر"
+    en, ar = "A record has at most {most} files", "للمادة {most} ملفا على الأكثر"
 
 
 class VocabularyNotFound(errors.NotFound):

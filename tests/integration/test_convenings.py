@@ -341,8 +341,27 @@ async def test_an_offer_means_nothing_once_it_is_cancelled(
     await let_time_pass(events)
     accepted = events("AcceptRegistration", by=people[1], registration_id=second.registration_id)
     assert (await refusal(accepted)).reason == "CONVENING_IN_OTHER_STATE"
+    for withdrawn in (
+        events("WithdrawRegistration", by=people[1], registration_id=second.registration_id),
+        organizer("DeclineRegistration", registration_id=second.registration_id),
+    ):
+        assert (await refusal(withdrawn)).reason in ("CONVENING_IN_OTHER_STATE", "REGISTRATION_IN_OTHER_STATE")
     assert await states(events, organizer, convening) == ["WITHDRAWN", "OFFERED"]
     assert await events.announced(second.registration_id) == before
+
+
+async def test_who_has_registered_goes_on_seeing_what_is_for_members_from_then_on(
+    events: Service, organizer: Organizer, people: list[Who]
+) -> None:
+    convening = await organizer.published(capacity=1)
+    for who in people[:2]:
+        await register(events, who, convening)
+    changed = {"convening_id": convening.convening_id, "audience": "MEMBERS"}
+    await organizer("UpdateConvening", convening=changed, update_mask={"paths": ["audience"]})
+    seen = [await events("GetConvening", by=who, convening_id=convening.convening_id) for who in people[:2]]
+    assert [bool(one.online_uri) for one in seen] == [True, False], "who waits has no seat yet"
+    refused = await refusal(events("GetConvening", by=people[2], convening_id=convening.convening_id))
+    assert refused.reason == "CONVENING_NOT_FOUND"
 
 
 async def test_a_seat_that_was_freed_after_the_beginning_is_the_first_ones_when_the_beginning_moves(

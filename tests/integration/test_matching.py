@@ -105,6 +105,16 @@ async def quantities(party: Party, need: Any) -> tuple[int, int, int]:
     return line.committed_quantity, line.delivered_quantity, line.open_quantity
 
 
+async def test_what_is_closed_finds_nothing_more(parties: list[Party]) -> None:
+    school, first, _ = parties
+    need, offer = await school.need(), await first.offer({**KITS, "quantity": 300})
+    assert (await school("GetSuggestedOffers", need_id=need.need_id)).suggestions
+    await school("CloseNeed", need_id=need.need_id)
+    await first("CloseOffer", offer_id=offer.offer_id)
+    assert not (await school("GetSuggestedOffers", need_id=need.need_id)).suggestions
+    assert not (await first("GetSuggestedNeeds", offer_id=offer.offer_id)).suggestions
+
+
 # -- the story -----------------------------------------------------------------------------------------------------
 async def test_a_need_finds_its_offers_and_is_delivered(parties: list[Party], matching: Service) -> None:
     school, first, second = parties

@@ -100,13 +100,27 @@ async def test_a_session_that_ended_gives_back_the_form_of_the_same_address(net:
         assert re.search(r'name="application.organization.display_name.en"[^>]* value="Hope"', again)
 
 
-@pytest.mark.parametrize("kept", ["{", "[]", "1", '{"a": 1}', '{"a": null}', "[" * 100_000])
+@pytest.mark.parametrize("kept", ["{", "[]", "1", '{"a": 1}', '{"a": null}', "[" * 100_000, '{"a": ["\\ud800"]}'])
 async def test_what_was_never_kept_is_nothing(net: Network, kept: str) -> None:
     who = await net.members.account()
     async with net.browser() as browser:
         await browser.get("/en/sign-in")
         sent = {"email": who.email, "password": PASSWORD, "next": "/apply", "kept": kept}
         assert 'name="application.statement.en"' in await browser.post("/en/sign-in", sent)
+
+
+@pytest.mark.parametrize("coded", ["%FF%FE", "%C3", "%ED%A0%80"])
+async def test_what_is_no_utf8_is_refused_and_not_stored(net: Network, coded: str) -> None:
+    who = await net.members.account()
+    async with net.browser(who) as browser:
+        page = await browser.get("/en/apply?for=organization")
+        token = re.findall(r'name="csrf" value="([^"]+)"', page)[0]
+        sent = f"csrf={token}&application.organization.type_code=441&application.organization.display_name.en={coded}"
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        answer = await browser.client.post("/en/apply?for=organization", content=sent, headers=kind)
+        assert answer.status_code == 400
+        assert "not text in UTF-8" in words(answer.text)
+        assert not (await net.members("ListApplications", by=who)).applications
 
 
 def kept_in(page: str) -> str:

@@ -166,7 +166,7 @@ async def test_a_draft_is_there_for_its_publisher_alone(
     draft = await own.draft()
     for who in (other.who, curator, Who()):
         refused = await refusal(resources("GetRecord", by=who, language="ar", record_id=draft.record_id))
-        assert (refused.code, refused.reason, refused.text) == ("NOT_FOUND", "RECORD_NOT_FOUND", "لا يوجد سجل كهذا")
+        assert (refused.code, refused.reason, refused.text) == ("NOT_FOUND", "RECORD_NOT_FOUND", "لا توجد مادة كهذه")
     for state, who, allowed in (
         ("DRAFT", own.who, True), ("DRAFT", other.who, False), ("DRAFT", curator, False),
         ("SUBMITTED", own.who, True), ("SUBMITTED", other.who, False), ("SUBMITTED", curator, True),
@@ -349,7 +349,8 @@ async def test_filters_and_facets_agree(resources: Service, publisher: Publisher
         ("level_codes", ["9"], ("record.level_codes[0]", "STRING_PATTERN")),
         ("place_codes", ["SY0199"], ("record.place_codes[0]", "CODE_UNKNOWN")),
         ("place_codes", ["SY15"], ("record.place_codes[0]", "STRING_PATTERN")),
-        ("creators", [""], ("record.creators[0]", "STRING_MIN_LEN")),
+        ("creators", [""], ("record.creators[0]", "REQUIRED")),
+        ("licence", "", ("record.licence", "REQUIRED")),
         ("keywords", [{"en": "x"}, {}], ("record.keywords[1]", "LOCALIZED_TEXT_REQUIRED")),
         ("publisher_id", "me", ("record.publisher_id", "STRING_UUID")),
         ("description", {"en": "Send 500 USD to us"}, ("record.description", "MONEY_REFUSED")),

@@ -299,6 +299,36 @@ def test_what_is_nested_too_deep_to_be_read_is_shown_as_it_is(calm: Trap) -> Non
     assert calm.parked("drop", "deep").returncode == 0
 
 
+def unreadable(calm: Trap, event_id: str, body: bytes, properties: bytes) -> None:
+    """Published with a header frame of its own: no client library would write these properties."""
+    parts = parse_url(calm.uri)
+    with amqp.Connection(f"127.0.0.1:{parts['port']}", virtual_host=parts["virtual_host"]) as connection:
+        channel = connection.channel()
+        message = amqp.Message(body, message_id=event_id)
+        message._serialize_properties = lambda: properties
+        channel.basic_publish(message, routing_key=f"trap.{TYPE}")
+
+
+# Flags of a table of headers, of a message id; a key of two octets, a time in the year 146 billion, no UTF-8.
+HEADERS, MESSAGE_ID = b"\x20\x00", b"\x00\x80"
+ENDLESS = HEADERS + b"\x00\x00\x00\x0c\x02atT" + (1 << 62).to_bytes(8, "big")
+NAMELESS = HEADERS + b"\x00\x00\x00\x05\x02\xff\xfet\x01"
+
+
+@pytest.mark.parametrize("properties", [MESSAGE_ID + b"\x02\xff\xfe", ENDLESS, NAMELESS])
+def test_properties_that_cannot_be_read_hold_up_nobody(calm: Trap, properties: bytes) -> None:
+    known = uuid.uuid4().hex
+    unreadable(calm, known, events.encode(happened(f"{known}-a")), properties)
+    unreadable(calm, known, b"rubbish", properties)
+    unreadable(calm, known, events.encode(happened(f"{known}-b", fail="never")), properties)
+    calm.send(f"{known}-c")
+    wait_until(lambda: {f"{known}-a", f"{known}-c"} <= set(calm.applied()), 20, "effects")
+    wait_until(lambda: calm.depth("trap.parking") == 2, 20, "parked messages")
+    assert calm.workers[0].running
+    assert calm.parked("list").stdout.count(TYPE) == 2
+    assert calm.parked("drop", "--all").returncode == 0
+
+
 def test_permanent_is_parked_at_once_and_others_go_on(calm: Trap) -> None:
     for n in range(5):
         calm.send(f"p{n}", fail="never" if n == 2 else "")

@@ -122,6 +122,16 @@ def test_a_time_is_the_same_moment_in_every_zone(zone: str, start: datetime) -> 
         assert (found["begin"], found["zone"]) == (start.timestamp(), zone)
 
 
+@pytest.mark.parametrize("zone", ["Africa/Casablanca", "America/New_York", "Australia/Lord_Howe", "Europe/Berlin"])
+def test_each_change_of_the_clocks_is_in_a_file_of_years(zone: str) -> None:
+    """Morocco's are taken back after a month; ical.js has nothing but the file to go by."""
+    days = [datetime(2027, 1, 3, 7, tzinfo=UTC) + timedelta(days=20 * number) for number in range(60)]
+    course = replace(COURSE, time_zone=zone, sessions=tuple(map(session, days)))
+    begins = [one.timestamp() for one in days]
+    for found in (read_by_python(render(course)), read_by_node(render(course))):
+        assert [one["begin"] for one in found] == begins
+
+
 @pytest.mark.parametrize("minutes", [-60, -15, 0, 15, 30, 60])
 def test_an_hour_that_the_clocks_show_twice_is_no_other_moment(minutes: int) -> None:
     start = datetime(2027, 10, 31, 1, tzinfo=UTC) + timedelta(minutes=minutes)  # London puts its clocks back at one

@@ -20,6 +20,7 @@ from services.events.model import (
     ConveningNotFound,
     ConveningState,
     Kind,
+    RegistrationState,
     Seats,
     Session,
     check_times,
@@ -74,13 +75,16 @@ def _written(given: dict[str, Any]) -> dict[str, Any]:
 async def get_convening(tx: Tx, *, convening_id: str, by: Caller) -> Convening:
     """As the caller may see it: without the online address for who has no seat. Raises ConveningNotFound."""
     found = await store.get(tx, Convening, convening_id)
-    own = await _is_organizer(tx, found, by)
-    for_members = found.audience is Audience.MEMBERS and not participants.is_member(by)
-    if not own and (found.state is ConveningState.DRAFT or for_members):
-        raise ConveningNotFound
-    if own or COORDINATOR in by.roles:
+    if await _is_organizer(tx, found, by):
         return found
-    if await store.has_seat(tx, convening_id=convening_id, account_id=by.subject):
+    registration = by.subject and await store.find_live_registration(
+        tx, convening_id=convening_id, account_id=by.subject
+    )
+    # Who registered while it was for everybody goes on seeing it.
+    for_others = found.audience is Audience.MEMBERS and not registration and not participants.is_member(by)
+    if found.state is ConveningState.DRAFT or for_others:
+        raise ConveningNotFound
+    if COORDINATOR in by.roles or (registration and registration.state is RegistrationState.ADMITTED):
         return found
     return msgspec.structs.replace(found, online_uri="")
 

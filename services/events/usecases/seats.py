@@ -112,8 +112,9 @@ async def approve_registration(tx: Tx, *, registration_id: str, etag: str, by: C
 
 
 async def decline_registration(tx: Tx, *, registration_id: str, etag: str, by: Caller) -> Registration:
-    """Raises RegistrationInOtherState, NotActingFor."""
-    before, _ = await _decided(tx, registration_id, etag, by)
+    """Raises RegistrationInOtherState, ConveningInOtherState, NotActingFor."""
+    before, convening = await _decided(tx, registration_id, etag, by)
+    convening.check_not_over()
     return await _save(tx, before.decline(at=tx.now))
 
 
@@ -126,8 +127,12 @@ async def accept_registration(tx: Tx, *, registration_id: str, etag: str, by: Ca
 
 
 async def withdraw_registration(tx: Tx, *, registration_id: str, etag: str, by: Caller) -> Registration:
-    """Give the seat back, or leave the list; who has waited longest is offered the seat."""
+    """Give the seat back, or leave the list; who has waited longest is offered the seat.
+
+    Raises RegistrationInOtherState, ConveningInOtherState.
+    """
     before = await _own(tx, registration_id, etag, by)
+    (await store.get(tx, Convening, before.convening_id)).check_not_over()
     after = await _save(tx, before.withdraw(at=tx.now))
     tx.cancel_timer(store.SEAT_LAPSES, subject=registration_id)
     await _freed(tx, before)

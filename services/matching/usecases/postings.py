@@ -187,7 +187,7 @@ async def suggest(tx: Tx, *, side: Side, posting_id: str, page_size: int, by: Ca
     posting = await get_posting(tx, side=side, posting_id=posting_id, by=by)
     size = min(page_size or SUGGESTED, MOST_SUGGESTED)
     alike: dict[Any, list[Line]] = {}  # lines that ask the same: they share candidates and scores
-    for line in posting.lines:
+    for line in posting.lines if posting.state is PostingState.PUBLISHED else ():
         if line.open_quantity and not line.is_over(tx.now):
             asked = (line.help_code, line.unit_code, line.place_code, line.start_time, line.end_time)
             alike.setdefault(asked, []).append(line)

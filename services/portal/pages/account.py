@@ -1,9 +1,9 @@
 """Signing in and out, and where; opening an account, applying to join."""
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 from google.protobuf.field_mask_pb2 import FieldMask
 from starlette.requests import Request
 from starlette.responses import Response
@@ -39,7 +39,7 @@ async def ask_to_sign_in(visit: Visit) -> Response:
     query = f"?{visit.request.url.query}" if visit.request.url.query else ""
     if not visit.sent:
         return visit.to("/sign-in", "notice.sign_in", next=visit.path + query)
-    kept = json.dumps(visit.typed, ensure_ascii=False)  # letters as they are: the browser encodes them once more
+    kept = msgspec.json.encode(visit.typed).decode()  # letters as they are: the browser encodes them once more
     page = visit.path + query if _endpoint(visit, visit.path, "GET") else _before(visit.path)
     visit.typed = {}
     return visit.page("account/sign_in.html", 401, form=visit.form(), following=page, kept=kept)
@@ -53,9 +53,8 @@ def _before(path: str) -> str:
 def _typed(kept: str) -> dict[str, list[str]]:
     """What `ask_to_sign_in` kept; nothing when it is anything else."""
     try:
-        typed: dict[str, list[str]] = json.loads(kept)
-        return {name: [str(one) for one in values] for name, values in typed.items()}
-    except (ValueError, TypeError, AttributeError, RecursionError):
+        return msgspec.json.decode(kept, type=dict[str, list[str]])
+    except ValueError:
         return {}
 
 
