@@ -1,6 +1,7 @@
 """AMQP 0-9-1 frames, read and written in few system calls: py-amqp takes nine for a delivery and one for each ack.
 
-A frame is kind, channel and size; the contents; an end (specification, 4.2.3).
+A frame is kind, channel and size; the contents; an end (specification, 4.2.3). What the contents of a message's header
+frame say may be unreadable, and must end nobody.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""Convenings as iCalendar (RFC 5545). Pure; the library folds lines by octets and writes the time zones."""
+"""Convenings as iCalendar (RFC 5545). Pure; the library escapes, and folds lines by octets."""
 
 import functools
 import re
