@@ -166,6 +166,8 @@ class Sample:
 
         jobs = [join(number, profile) for number, profile in enumerate(profiles)]
         self.organizations = await all_of("organizations apply", jobs)
+        unfinished = {"displayName": marked(both(words.UNFINISHED)), "typeCode": "441"}
+        await speakers[0].client.create("/v1/applications", {"organization": unfinished})
 
     def _again(self, person: Person) -> Coroutine[Any, Any, Client]:
         return sign_in(self.http, "ar", person.email, PASSWORD)
@@ -255,7 +257,8 @@ class Sample:
         for number in range(CONVENINGS):
             kind, title = words.CONVENINGS[number % len(words.CONVENINGS)]
             topic = both(words.TOPICS[number % len(words.TOPICS)])
-            organizer = self.chance.choice(self.organizations)
+            # The first organization's speaker is the member whose sign-in is told, and has something of each kind.
+            organizer = self.chance.choice(self.organizations) if number else self.organizations[0]
             begin = today + datetime.timedelta(days=self.chance.randint(3, 90), hours=self.chance.randint(0, 5))
             times = [begin + datetime.timedelta(days=7 * week) for week in range(4 if kind == "COURSE" else 1)]
             convening = {
@@ -302,14 +305,14 @@ class Sample:
         for number in range(RECORDS):
             topic = both(words.TOPICS[number % len(words.TOPICS)])
             kind, title, of_place = words.RECORDS[number // len(words.TOPICS) % len(words.RECORDS)]
-            publisher = self.chance.choice(self.organizations)
+            publisher = self.chance.choice(self.organizations) if number % 25 != 24 else self.organizations[0]
             place = publisher.place
             record = {
                 "publisherId": publisher.organization_id,
                 "title": both(title, **topic, **where(place)),
                 "description": both(words.MADE_UP),
                 "keywords": [topic],
-                "creators": [publisher.name["ar"]],
+                "creators": [publisher.name[("ar", "en", "ar")[number % 3]]],
                 "licence": self.chance.choice(("CC-BY-4.0", "CC-BY-SA-4.0", "CC0-1.0", "CC-BY-NC-4.0")),
                 "type": kind,
                 "languageCodes": [("ar",), ("en",), ("ar", "en")][number % 3],

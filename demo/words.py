@@ -20,6 +20,7 @@ ORGANIZATIONS = (  # with "of PLACE" behind them
     ("مؤسسة المكتبات المدرسية", "School Libraries Foundation"),
     ("ملتقى المرشدين التربويين", "School Counsellors' Forum"),
 )
+UNFINISHED = ("مركز تقوية في طور التأسيس", "Tutoring Centre in the Making")  # it has not applied yet
 TOPICS = (
     ("الحساب الذهني", "mental arithmetic"),
     ("القراءة في الصفوف الأولى", "reading in the first grades"),

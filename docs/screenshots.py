@@ -45,13 +45,14 @@ class Sample:
     def _ids(self) -> Iterator[tuple[str, str]]:
         """By what stands in brackets in PAGES."""
         mine = self._get("member", "/v1/applications?state=APPROVED")["applications"]
-        own = next(str(one["memberId"]) for one in mine if "organization" in one)  # an organization of the member's
+        first = min((one for one in mine if "organization" in one), key=lambda one: str(one["createTime"]))
+        own = str(first["memberId"])  # an organization that the member speaks for
         yield "account", str(mine[0]["accountId"])
         for name, noun, role, path in (
             ("organization", "organization", "", "/v1/organizations"),
             ("other", "organization", "", "/v1/organizations"),
             ("convening", "convening", "", "/v1/convenings"),
-            ("convening", "convening", "member", f"/v1/convenings?organizerId={own}"),  # if there is one
+            ("convening", "convening", "member", f"/v1/convenings?organizerId={own}&state=PUBLISHED"),
             ("record", "record", "", "/v1/records"),
             ("written", "record", "member", f"/v1/records?state=DRAFT&publisherId={own}"),
             ("need", "need", "member", f"/v1/needs?state=PUBLISHED&participantId={own}"),
@@ -65,8 +66,7 @@ class Sample:
         ):
             found = self._get(role, path)
             items: list[dict[str, Any]] = next((value for value in found.values() if isinstance(value, list)), [])
-            # First those that visitors see, too, and that go on.
-            items.sort(key=lambda one: (one.get("audience") != "EVERYBODY", one.get("state") == "CANCELLED"))
+            items.sort(key=lambda one: one.get("audience") != "EVERYBODY")  # first those that visitors see, too
             if items:
                 yield name, str(items[0][f"{noun}Id"])
 

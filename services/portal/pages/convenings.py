@@ -260,13 +260,14 @@ async def _saved(visit: Visit, form: Form, one: m.Convening) -> Response:
             request = m.PublishConveningRequest(**known, request_id=form.value("request_id"))
             await visit.call(visit.events.PublishConvening, request)
         except Refused as refused:
-            form.refuse(refused)
+            form.refuse(refused, drafted=True)
             visit.path = f"/convenings/{one.convening_id}/change"
             visit.typed["convening.etag"] = [one.etag]
             visit.typed |= {f"convening.sessions.{n}.session_id": [s.session_id] for n, s in enumerate(one.sessions)}
             visit.typed.pop("request_id", None)  # the next change is another one
             return _form_page(visit, form, convening=one)
-    return visit.to(f"/convenings/{one.convening_id}", "notice.saved")
+    notice = "notice.convening.published" if form.value("publish") else "notice.saved"
+    return visit.to(f"/convenings/{one.convening_id}", notice)
 
 
 def _form_page(visit: Visit, form: Form, convening: m.Convening | None = None, acting: Any = None) -> Response:

@@ -150,13 +150,13 @@ async def _saved(side: _Side, visit: Visit, form: Form, posting: Any) -> Respons
             request = side.message("Publish", **known, request_id=form.value("request_id"))
             await visit.call(side.rpc(visit, "Publish"), request)
         except Refused as refused:
-            form.refuse(refused)
+            form.refuse(refused, drafted=True)
             visit.path = f"{path}/change"
             visit.typed.pop("request_id", None)  # the next change is another one, of what there is now
             visit.typed[f"{side.noun}.etag"] = [posting.etag]
             visit.typed |= {f"{side.noun}.lines.{n}.line_id": [line.line_id] for n, line in enumerate(posting.lines)}
             return _form_page(side, visit, form, posting=posting)
-    return visit.to(path, "notice.saved")
+    return visit.to(path, "notice.published" if form.value("publish") else "notice.saved")
 
 
 def _form_page(side: _Side, visit: Visit, form: Form, *, posting: Any = None, acting: Acting | None = None) -> Response:

@@ -478,7 +478,7 @@ class SearchRecordsResponse(_message.Message):
     total_size: _builtins.int
     """How many there are on all pages."""
     is_complete: _builtins.bool
-    """Not set: more than 3,000 records have the rarest of the words and filters, and the newest 3,000 of these were looked
+    """Not set: more than 2,000 records have the rarest of the words and filters, and the newest 2,000 of these were looked
     at. Another word or filter finds more exactly.
     """
     @_builtins.property
