@@ -15,7 +15,7 @@ _BEFORE, _END = struct.Struct(">BHI"), 0xCE
 _ACK = struct.Struct(">BHIHHQBB")
 
 
-def read(transport: Any, _: object = None) -> tuple[int, int, bytes]:
+def read(transport: Any) -> tuple[int, int, bytes]:
     """In place of py-amqp's `read_frame`: reads what is there, and cuts a frame from it.
 
     What has come of a frame outlives a time-out. Raises OSError, UnexpectedFrame.

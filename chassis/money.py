@@ -93,19 +93,19 @@ _CODE = _any(
     r"usd|eur|gbp|chf|sek|nok|dkk|jpy|cny|aud|inr|pkr|usdt|usdc|btc",
     r"syp|lbp|jod|iqd|egp|sar|aed|qar|kwd|bhd|omr|yer|ils|nis|lyd|tnd|dzd|irr|tl",
 )
-_CURRENCY = _any(
-    _CODE,
+_NAME = _any(
     r"dollars?|euros?|liras?|dinars?|riy?als?|dirhams?|shekels?|francs?|rou?bles?|rupees?|yen|bucks|quid",
     r"(?:syrian|lebanese|egyptian|sudanese|turkish|british) pounds?|pounds? sterling",  # other pounds are weights
     r"دولار(?:ات|ا|ين)?|يورو(?:هات)?|لير(?:ه|ات|تين)|ريال(?:ات|ا|ين)?|درهم(?:ا|ين)?|دراهم|شي[كق]ل(?:ا|ات)?|شواكل",
     r"دينار(?:ا|ين)?|دنانير|جنيه(?:ات|ا|ين)?|فرنك(?:ات|ا)?|روبل(?:ا|ات)?",
     r"ل[. ]{0,2}[ست]\.?|لل|[دل]\. ?[اعكتجلبم]\.?|[دل] [اعكل]|دك|[جر]\. ?[مسقعي]\.?|ج م|ر ?س|ر ق",  # جم is a gram
 )
+_CURRENCY = _any(_CODE, _NAME)
 _AMOUNT = re.compile(
     rf"{_SIGN} ?\d|\d[., ]?(?:k|m)? ?{_SIGN}"
     rf"|(?<!\w){_NUMBER} ?{_SCALE} ?{_OF}\(?(?:{_CURRENCY})(?!\w)"
     rf"|(?<!\w)(?:{_CODE})[:=]? ?\d"
-    rf"|(?<!\w)(?:{_CURRENCY})[:=]? ?(?!(?:19|20)(?!00)\d\d(?!\d)){_NUMBER}"  # "the lira 1948 to 2011"
+    rf"|(?<!\w)(?:{_NAME})[:=]? ?(?!(?:19|20)(?!00)\d\d(?!\d))\d"  # "the lira 1948 to 2011"; 2000 is no year
     rf"|(?<!\w)(?:و|ب|ل)?(?:{_COUNT}) (?:و?(?:{_COUNT}) ){{0,6}}{_OF}(?:{_CURRENCY})(?!\w)"
     rf"|(?<!\w){_NUMBER}(?:k|m|thousand|million|billion|\d{{3}}) ?(?:sp|s\.p\.?|ll|l\.l\.?|sdg)(?! ?\d|\w)"  # SDG 4
     r"|(?<!\w)(?:sp|s\.p\.|ll|l\.l\.) ?\d{1,3}(?:,\d{3})+"

@@ -77,7 +77,7 @@ def check(request: Message) -> list[Violation]:
 
 def _violation(message: Descriptor, violation: Any) -> Violation:
     rule = violation.proto.rule_id
-    if rule.endswith("_empty") or violation.field_value == "":  # whatever its rule says of what is there
+    if violation.field_value == "":  # whichever rule it breaks, it is missing
         rule = "required"
     elements = violation.proto.field.elements if violation.proto.field else []
     named = ".".join(

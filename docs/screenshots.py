@@ -68,7 +68,7 @@ class Sample:
             items: list[dict[str, Any]] = next((value for value in found.values() if isinstance(value, list)), [])
             items.sort(key=lambda one: one.get("audience") != "EVERYBODY")  # first those that visitors see, too
             if items:
-                yield name, str(items[0][f"{noun}Id"])
+                yield name, str(items[-1 if name == "other" else 0][f"{noun}Id"])
 
     def _get(self, role: str, path: str) -> dict[str, Any]:
         headers = {"authorization": f"Bearer {self._token(role)}"} if role else {}

@@ -27,13 +27,14 @@ def write(convenings: Sequence[Convening], language: str) -> bytes:
     calendar.add("prodid", "-//Wasl//Convenings//EN")
     calendar.add("version", "2.0")
     calendar.add("method", "PUBLISH")
+    years: dict[str, set[int]] = {}  # of sessions in each zone
     for convening in convenings:
         if convening.state in _SHOWN:
             for session in _all_sessions(convening):
                 calendar.add_component(_event(convening, session, language))
-    years = [session.start_time.year for one in convenings for session in _all_sessions(one)]
+                years.setdefault(convening.time_zone, set()).add(session.start_time.year)
     for name in sorted(calendar.get_missing_tzids(), reverse=True):
-        calendar.subcomponents.insert(0, _zone(name, min(years) - 1, max(years) + 2))
+        calendar.subcomponents.insert(0, _zone(name, min(years[name]) - 1, max(years[name]) + 2))
     return bytes(calendar.to_ical())
 
 

@@ -217,8 +217,8 @@ class Convening(Struct, frozen=True, kw_only=True):
         self._expect(ConveningState.PUBLISHED)
         return replace(self, state=ConveningState.HELD, update_time=at)
 
-    def check_not_over(self) -> None:
-        """Do registrations still change? Raises ConveningInOtherState."""
+    def check_published(self) -> None:
+        """Registrations change only then. Raises ConveningInOtherState."""
         self._expect(ConveningState.PUBLISHED)
 
     def check_open(self, at: datetime) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import structlog
 import uvloop
@@ -42,7 +43,6 @@ SECURITY = {
 }
 FOR_EVER = "public, max-age=31536000, immutable"
 PROBES = ("/live", "/ready", "/metrics")
-UNREADABLE = "\ufffd"  # stands for bytes that are no UTF-8, which no browser sends
 MOST_FIELDS = 1000  # of a form
 GONE = 499  # the visitor went away; nobody reads it but the log
 
@@ -88,9 +88,11 @@ class Portal:
 
     async def _visit(self, request: Request) -> Visit:
         """Raises Refused."""
-        session, (typed, file) = read(request), await _typed(request)
-        if any(UNREADABLE in text for name in typed for text in (name, *typed[name])):
-            raise Refused(400, "NOT_UTF8", self._language(request).gettext("error.not_utf8"))
+        session = read(request)
+        try:
+            typed, file = await _typed(request)
+        except UnicodeDecodeError as error:  # no browser sends it
+            raise Refused(400, "NOT_UTF8", self._language(request).gettext("error.not_utf8")) from error
         visit = Visit(request, self._language(request), self.services, session, typed, file)
         request.state.visit = visit
         try:
@@ -161,11 +163,12 @@ class Portal:
 
 
 async def _typed(request: Request) -> tuple[dict[str, list[str]], multipart.File | None]:
-    """The fields of a form, and its file if it has one."""
+    """The fields of a form, and its file if it has one. Raises UnicodeDecodeError."""
     if request.method != "POST":
         return {}, None
     if request.headers.get("content-type", "").startswith(multipart.TYPE):
         return await multipart.read(request)
+    unquote_to_bytes(await request.body()).decode()  # below, what is no UTF-8 is replaced
     typed: dict[str, list[str]] = {}
     for name, value in (await request.form(max_fields=MOST_FIELDS)).multi_items():
         typed.setdefault(name, []).append(str(value).replace("\r\n", "\n"))

@@ -77,7 +77,7 @@ async def read(request: Request) -> tuple[dict[str, list[str]], File | None]:
         said = _headers(await until(b"\r\n\r\n"))
         _, about = parse_options_header(said.get(b"content-disposition", b""))
         if b"filename" not in about:
-            value = (await until(delimiter)).decode(errors="replace").replace("\r\n", "\n")
+            value = (await until(delimiter)).decode().replace("\r\n", "\n")
             typed.setdefault(about.get(b"name", b"").decode(errors="replace"), []).append(value)
             continue
         end = delimiter + b"--\r\n"

@@ -65,10 +65,12 @@ class Stack:
 @contextlib.contextmanager
 def running(home: pathlib.Path, *up: str, **environment: str) -> Iterator[Stack]:
     """A stack that is ready, and stopped afterwards; by SIGTERM, too, which raises KeyboardInterrupt."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     stack = Stack(home, **environment)
     try:
         stack.dev("up", "--detach", *up)
         yield stack
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it stops already
         stack.dev("down")
+        signal.signal(signal.SIGTERM, before)

@@ -99,7 +99,10 @@ async def list_registrations(
 
 
 async def approve_registration(tx: Tx, *, registration_id: str, etag: str, by: Caller) -> Registration:
-    """A seat, or the waiting list when all are taken. Raises RegistrationInOtherState, NotActingFor."""
+    """A seat, or the waiting list when all are taken.
+
+    Raises RegistrationInOtherState, ConveningInOtherState, ConveningBegun, NotActingFor.
+    """
     before, convening = await _decided(tx, registration_id, etag, by)
     convening.check_open(tx.now)
     seats = await store.get(tx, Seats, convening.convening_id)
@@ -114,7 +117,7 @@ async def approve_registration(tx: Tx, *, registration_id: str, etag: str, by: C
 async def decline_registration(tx: Tx, *, registration_id: str, etag: str, by: Caller) -> Registration:
     """Raises RegistrationInOtherState, ConveningInOtherState, NotActingFor."""
     before, convening = await _decided(tx, registration_id, etag, by)
-    convening.check_not_over()
+    convening.check_published()
     return await _save(tx, before.decline(at=tx.now))
 
 
@@ -132,7 +135,7 @@ async def withdraw_registration(tx: Tx, *, registration_id: str, etag: str, by: 
     Raises RegistrationInOtherState, ConveningInOtherState.
     """
     before = await _own(tx, registration_id, etag, by)
-    (await store.get(tx, Convening, before.convening_id)).check_not_over()
+    (await store.get(tx, Convening, before.convening_id)).check_published()
     after = await _save(tx, before.withdraw(at=tx.now))
     tx.cancel_timer(store.SEAT_LAPSES, subject=registration_id)
     await _freed(tx, before)
