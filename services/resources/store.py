@@ -25,8 +25,8 @@ from services.resources import contents, search
 from services.resources.model import UNFINISHED, Record, RecordNotFound, RecordState, Upload, UploadNotFound
 
 UPLOAD_EXPIRES = "upload_expires"  # timer
-SEEN = 2_000  # entries that one search looks at: some 70 ms of two slow cores
-FREQUENT = 10_000  # a word in so many is frequent: it makes no difference which of such words is the rarest
+SEEN = 2_000  # entries that one search looks at
+FREQUENT = 4_000  # a word in so many is frequent: it makes no difference which of such words is the rarest
 
 
 async def migrate(db: Any) -> None:
