@@ -95,17 +95,17 @@ class Form:
         except Refused as refused:
             self.refuse(refused)
 
-    def refuse(self, refused: Refused, *, drafted: bool = False) -> None:
+    def refuse(self, refused: Refused, *, saved: bool = False) -> None:
         """Shows what a service says. Raises it again when it is not about what was typed and will not pass.
 
-        `drafted`: what was typed is saved, and something else was refused.
+        `saved`: what was typed is saved, and something else was refused.
         """
         if refused.status in (404, 500, 501) or (refused.status == 401 and refused.reason != "CREDENTIALS_WRONG"):
             raise refused
         self.errors = {_form_name(path): text for path, text in refused.fields.items()}
         self.summary = self._translate("form.wrong") if self.errors else refused.text or self._translate("form.busy")
-        if drafted:
-            self.summary += " " + self._translate("form.drafted")
+        if saved:
+            self.summary += " " + self._translate("form.saved")
         self.status = refused.status
 
     def missing(self) -> list[str]:

@@ -142,7 +142,8 @@ class Visit:
     async def each(
         self, method: Callable[..., Awaitable[R]], requests: Mapping[str, Message], seconds: float = 0
     ) -> dict[str, R]:
-        """Answers by the keys of their requests, without what is not there (any more). Raises as `call`."""
+        """Answers by the keys of their requests, without what is not there (any more). `seconds` for
+        each, and raises, as `call`."""
 
         async def one(request: Message) -> R | None:
             try:

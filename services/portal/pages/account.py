@@ -175,7 +175,7 @@ async def _saved(visit: Visit, form: Form, application: m.Application) -> Respon
         request = m.SubmitApplicationRequest(**known, request_id=form.value("request_id"))
         await visit.call(visit.members.SubmitApplication, request)
     except Refused as refused:
-        form.refuse(refused, drafted=True)
+        form.refuse(refused, saved=True)
         visit.path = f"{path}/change"
         visit.typed.pop("request_id", None)  # the next change is another one
         return _form_page(visit, form, application.WhichOneof("applicant") or "person", application)

@@ -260,7 +260,7 @@ async def _saved(visit: Visit, form: Form, one: m.Convening) -> Response:
             request = m.PublishConveningRequest(**known, request_id=form.value("request_id"))
             await visit.call(visit.events.PublishConvening, request)
         except Refused as refused:
-            form.refuse(refused, drafted=True)
+            form.refuse(refused, saved=True)
             visit.path = f"/convenings/{one.convening_id}/change"
             visit.typed["convening.etag"] = [one.etag]
             visit.typed |= {f"convening.sessions.{n}.session_id": [s.session_id] for n, s in enumerate(one.sessions)}

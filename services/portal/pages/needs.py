@@ -150,7 +150,7 @@ async def _saved(side: _Side, visit: Visit, form: Form, posting: Any) -> Respons
             request = side.message("Publish", **known, request_id=form.value("request_id"))
             await visit.call(side.rpc(visit, "Publish"), request)
         except Refused as refused:
-            form.refuse(refused, drafted=True)
+            form.refuse(refused, saved=True)
             visit.path = f"{path}/change"
             visit.typed.pop("request_id", None)  # the next change is another one, of what there is now
             visit.typed[f"{side.noun}.etag"] = [posting.etag]
