@@ -134,7 +134,8 @@ def heard_on_the_wire(page: Page, go: Callable[[], object], *, slow: bool = Fals
         devtools.send("Network.emulateNetworkConditions", link)
     go()
     page.wait_for_load_state("networkidle")
-    painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    first = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+    painted = page.wait_for_function(first).json_value()  # the network may be idle before anything is painted
     devtools.detach()
     return int(came[0]), painted / 1000
 
