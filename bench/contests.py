@@ -178,6 +178,7 @@ class Acceptances:
             offer_participant_id=offer.participant_id,
             proposed_by=Side.NEED,
             proposed_quantity=quantity,
+            help_code=need.lines[0].help_code,
             unit_code=need.lines[0].unit_code,
             state=MatchState.PROPOSED,
             create_time=need.create_time,

@@ -24,18 +24,24 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 class Error(Exception):
-    """Base of every error that a caller may see. Keywords become metadata and fill the sentences' placeholders."""
+    """Base of every error that a caller may see. Keywords become metadata and fill the sentences' placeholders.
+
+    With a `field`, of its class or its own, it is one violation.
+    """
 
     code: ClassVar[int]  # google.rpc.Code
     permanent: ClassVar[bool]  # no retry will help a consumer
+    field: ClassVar[str] = ""
     http: ClassVar[int] = 0  # status of plain HTTP, where a protocol asks for another than that of `code`
     en: ClassVar[str]
     ar: ClassVar[str]
 
-    def __init__(self, *, violations: Sequence[Violation] = (), **metadata: object) -> None:
-        self.violations = tuple(violations)
+    def __init__(self, *, field: str = "", violations: Sequence[Violation] = (), **metadata: object) -> None:
         self.metadata = {key: str(value) for key, value in metadata.items()}
         self._numbers = {key for key, value in metadata.items() if isinstance(value, int)}  # no codes and no ids
+        self.violations = tuple(violations)
+        if (named := field or self.field) and not violations:
+            self.violations = (Violation(named, self.reason, self.text("en"), self.text("ar")),)
         super().__init__(self.text("en"))
 
     @property
@@ -52,19 +58,13 @@ class Error(Exception):
 
 
 class InvalidArgument(Error):
-    """The request is wrong whatever the state. With a `field`, of its class or its own, it is one violation."""
+    """The request is wrong whatever the state."""
 
     code, permanent = 3, True
-    field: ClassVar[str] = ""
     en, ar = (
         "The request is not valid: see the named fields",
         "الطلب غير صالح: راجع الحقول المذكورة",
     )
-
-    def __init__(self, *, field: str = "", violations: Sequence[Violation] = (), **metadata: object) -> None:
-        super().__init__(violations=violations, **metadata)
-        if (named := field or self.field) and not violations:
-            self.violations = (Violation(named, self.reason, self.text("en"), self.text("ar")),)
 
 
 class FieldNotChangeable(InvalidArgument):

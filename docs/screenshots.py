@@ -5,6 +5,7 @@ into FOLDER, to be looked at. The stack is one of `./dev up --sample`, whose sig
 """
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -45,27 +46,27 @@ class Sample:
     def _ids(self) -> Iterator[tuple[str, str]]:
         """By what stands in brackets in PAGES."""
         mine = self._get("member", "/v1/applications?state=APPROVED")["applications"]
-        first = min((one for one in mine if "organization" in one), key=lambda one: str(one["createTime"]))
-        own = str(first["memberId"])  # an organization that the member speaks for
+        own = [str(one["memberId"]) for one in mine if "organization" in one]  # that the member speaks for
         yield "account", str(mine[0]["accountId"])
         for name, noun, role, path in (
             ("organization", "organization", "", "/v1/organizations"),
             ("other", "organization", "", "/v1/organizations"),
             ("convening", "convening", "", "/v1/convenings"),
-            ("convening", "convening", "member", f"/v1/convenings?organizerId={own}&state=PUBLISHED"),
+            ("convening", "convening", "member", "/v1/convenings?organizerId={own}&state=PUBLISHED"),
             ("record", "record", "", "/v1/records"),
-            ("written", "record", "member", f"/v1/records?state=DRAFT&publisherId={own}"),
-            ("need", "need", "member", f"/v1/needs?state=PUBLISHED&participantId={own}"),
-            ("match", "match", "member", f"/v1/matches?participantId={own}"),
+            ("written", "record", "member", "/v1/records?state=DRAFT&publisherId={own}"),
+            ("need", "need", "member", "/v1/needs?state=PUBLISHED&participantId={own}"),
+            ("match", "match", "member", "/v1/matches?participantId={own}"),
             ("offer", "offer", "member", "/v1/offers?state=PUBLISHED"),
-            ("own_offer", "offer", "member", f"/v1/offers?participantId={own}"),
+            ("own_offer", "offer", "member", "/v1/offers?participantId={own}"),
             ("person", "person", "member", "/v1/people"),
             ("draft", "application", "member", "/v1/applications?state=DRAFT"),
             ("application", "application", "coordinator", "/v1/applications?state=SUBMITTED"),
             ("affiliation", "affiliation", "coordinator", "/v1/affiliations?state=REQUESTED"),
         ):
-            found = self._get(role, path)
-            items: list[dict[str, Any]] = next((value for value in found.values() if isinstance(value, list)), [])
+            pages = [self._get(role, path.format(own=one)) for one in (own if "{own}" in path else [""])]
+            lists = (value for page in pages for value in page.values() if isinstance(value, list))
+            items: list[dict[str, Any]] = list(itertools.chain.from_iterable(lists))
             items.sort(key=lambda one: one.get("audience") != "EVERYBODY")  # first those that visitors see, too
             if items:
                 yield name, str(items[-1 if name == "other" else 0][f"{noun}Id"])

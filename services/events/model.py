@@ -58,6 +58,7 @@ class RegistrationExists(errors.AlreadyExists):
 class BelowSeatsTaken(errors.FailedPrecondition):
     """There cannot be fewer seats than are taken."""
 
+    field = "convening.capacity"
     en, ar = "Seats that are taken: {taken}", "المقاعد المشغولة: {taken}"
 
 
@@ -65,6 +66,12 @@ class ConveningBegun(errors.FailedPrecondition):
     """The first session has begun."""
 
     en, ar = "The first session has begun", "بدأت الجلسة الأولى"
+
+
+class TimePassed(errors.FailedPrecondition):
+    """What is announced has to be to come, or people could not react to it."""
+
+    en, ar = "The time has to be in the future", "يجب أن يكون الوقت في المستقبل"
 
 
 class MembersOnly(errors.PermissionDenied):
@@ -196,9 +203,10 @@ class Convening(Struct, frozen=True, kw_only=True):
         return after
 
     def publish(self, *, at: datetime) -> "Convening":
-        """Raises ConveningInOtherState, ConveningBegun."""
+        """Raises ConveningInOtherState, TimePassed."""
         self._expect(ConveningState.DRAFT)
-        self.check_not_begun(at)
+        if at >= self.start_time:
+            raise TimePassed(field="convening.sessions[0].start_time")
         return replace(self, state=ConveningState.PUBLISHED, publish_time=at, update_time=at)
 
     def cancel(self, *, reason: LocalizedText, at: datetime) -> "Convening":
@@ -224,10 +232,6 @@ class Convening(Struct, frozen=True, kw_only=True):
     def check_open(self, at: datetime) -> None:
         """Can people register? Raises ConveningInOtherState, ConveningBegun."""
         self._expect(ConveningState.PUBLISHED)
-        self.check_not_begun(at)
-
-    def check_not_begun(self, at: datetime) -> None:
-        """Raises ConveningBegun."""
         if at >= self.start_time:
             raise ConveningBegun
 
@@ -264,15 +268,14 @@ def identified(convening_id: str, given: Sequence[Session], *, before: Convening
 
 
 def check_to_come(before: Sequence[Session], after: Sequence[Session], *, at: datetime) -> None:
-    """Each time that changes has to be to come, or people could not react to it; what has begun may stay as it is.
-
-    Raises ConveningBegun.
-    """
-    known = {one.session_id: _times(one) for one in before}
-    for one in after:
-        was = known.get(one.session_id, (None, None))
-        if any(time != old and time <= at for time, old in zip(_times(one), was, strict=True)):
-            raise ConveningBegun
+    """Each time that changes has to be to come; what has begun may stay as it is. Raises TimePassed."""
+    known = {one.session_id: one for one in before}
+    for number, one in enumerate(after):
+        was = known.get(one.session_id)
+        for name in ("start_time", "end_time"):
+            time = getattr(one, name)
+            if time <= at and time != getattr(was, name, None):
+                raise TimePassed(field=f"convening.sessions[{number}].{name}")
 
 
 def _times(session: Session) -> tuple[datetime, datetime]:

@@ -178,11 +178,11 @@ class Line(Struct, frozen=True, kw_only=True):
         """So much of what was promised has arrived."""
         return replace(self, delivered_quantity=self.delivered_quantity + quantity)
 
-    def changed_to(self, given: "Line") -> "Line":
-        """`given`, with what was promised of this line. Raises BelowCommitted."""
+    def changed_to(self, given: "Line", *, field: str) -> "Line":
+        """`given`, with what was promised of this line. Raises BelowCommitted, which names the line's `field`."""
         same = (given.help_code, given.unit_code) == (self.help_code, self.unit_code)
         if self.committed_quantity and (not same or given.quantity < self.committed_quantity):
-            raise BelowCommitted(committed=self.committed_quantity)
+            raise BelowCommitted(field=f"{field}.quantity", committed=self.committed_quantity)
         return replace(given, committed_quantity=self.committed_quantity, delivered_quantity=self.delivered_quantity)
 
 
@@ -269,18 +269,22 @@ class Posting(Struct, frozen=True, kw_only=True):
 def merged(before: Sequence[Line], given: Sequence[Line], *, new_id: Callable[[], str], field: str) -> tuple[Line, ...]:
     """`given` in place of the lines `before`, with what was promised of them; a line without id is a new one.
 
-    An id is never the caller's choice: it could be that of a line elsewhere. Raises LineNotFound, which names `field`,
-    BelowCommitted.
+    An id is never the caller's choice: it could be that of a line elsewhere. Raises LineNotFound, BelowCommitted, which
+    name `field`.
     """
     known = {line.line_id: line for line in before}
     lines = []
     for number, line in enumerate(given):
+        at = f"{field}[{number}]"
         if line.line_id and line.line_id not in known:
-            raise LineNotFound(field=f"{field}[{number}].line_id", line_id=line.line_id)
-        lines.append(known.pop(line.line_id).changed_to(line) if line.line_id else replace(line, line_id=new_id()))
+            raise LineNotFound(field=f"{at}.line_id", line_id=line.line_id)
+        if line.line_id:
+            lines.append(known.pop(line.line_id).changed_to(line, field=at))
+        else:
+            lines.append(replace(line, line_id=new_id()))
     for gone in known.values():
         if gone.committed_quantity:
-            raise BelowCommitted(committed=gone.committed_quantity)
+            raise BelowCommitted(field=field, committed=gone.committed_quantity)
     return tuple(lines)
 
 
@@ -316,7 +320,8 @@ MATCHED = (*COMMITTED, MatchState.DELIVERED, MatchState.CONFIRMED)  # accepted, 
 class Match(Struct, frozen=True, kw_only=True):
     """A promise between two participants: `quantity` is committed, of the `proposed_quantity`.
 
-    `place_code` is where the need's line was when it was proposed, or else the offer's; "" of two that have none.
+    `help_code` and `place_code` are of the need's line when it was proposed; a line without a place has the offer's, or
+    "" of two that have none.
     """
 
     match_id: str
@@ -328,6 +333,7 @@ class Match(Struct, frozen=True, kw_only=True):
     offer_participant_id: str
     proposed_by: Side
     proposed_quantity: int
+    help_code: str
     unit_code: str
     state: MatchState
     create_time: datetime

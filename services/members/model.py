@@ -20,6 +20,7 @@ KEPT_TOKENS = 200  # exchanged refresh tokens that a session still recognises wh
 class EmailTaken(errors.AlreadyExists):
     """There is an account with this e-mail."""
 
+    field = "account.email"
     en, ar = (
         "There is an account with this e-mail: sign in",
         "لهذا البريد حساب قائم: سجّل الدخول",

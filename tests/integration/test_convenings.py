@@ -200,7 +200,7 @@ async def test_the_organizer_decides_where_it_is_asked_for(
     assert await states(events, organizer, convening) == ["ADMITTED", "OFFERED", "DECLINED"]
     shrunk = {"convening_id": convening.convening_id, "capacity": 1}
     refused = await refusal(organizer("UpdateConvening", convening=shrunk, update_mask={"paths": ["capacity"]}))
-    assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "BELOW_SEATS_TAKEN")
+    assert (refused.code, refused.violations) == ("FAILED_PRECONDITION", {"convening.capacity": "BELOW_SEATS_TAKEN"})
 
 
 # -- races ---------------------------------------------------------------------------------------------------------
@@ -495,7 +495,8 @@ async def test_a_published_convening_is_not_moved_into_the_past_and_what_has_beg
     asked = {"convening_id": convening.convening_id}
     for sessions in ([past], [past, day(2)]):
         refused = await refusal(organizer("UpdateConvening", convening={**asked, "sessions": sessions}))
-        assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "CONVENING_BEGUN")
+        assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "TIME_PASSED")
+        assert list(refused.violations) == ["convening.sessions[0].start_time"]
     begun = {name: datetime.datetime.fromtimestamp(at["seconds"], datetime.UTC) for name, at in past.items()}
     changed = {"$set": {f"sessions.0.{name}": at for name, at in begun.items()}}
     await events.db.convenings.update_one({"_id": convening.convening_id}, changed)
@@ -504,7 +505,7 @@ async def test_a_published_convening_is_not_moved_into_the_past_and_what_has_beg
         await organizer("UpdateConvening", convening={**asked, "sessions": sessions})
     draft = await organizer.draft(sessions=[past])  # may say what it likes, until it is published
     refused = await refusal(organizer("PublishConvening", convening_id=draft.convening_id))
-    assert refused.reason == "CONVENING_BEGUN"
+    assert refused.violations == {"convening.sessions[0].start_time": "TIME_PASSED"}
 
 
 async def test_ten_in_damascus_is_seven_by_utc_in_winter_and_summer(events: Service, organizer: Organizer) -> None:
@@ -696,7 +697,7 @@ async def test_what_is_wrong_is_told_by_field_and_not_stored(
 async def test_what_has_begun_takes_nobody_and_ends(events: Service, organizer: Organizer, people: list[Who]) -> None:
     past = [{"start_time": seconds(2026, 1, 15, 10), "end_time": seconds(2026, 1, 15, 12)}]
     draft = await organizer.draft(sessions=past)
-    assert (await refusal(organizer("PublishConvening", convening_id=draft.convening_id))).reason == "CONVENING_BEGUN"
+    assert (await refusal(organizer("PublishConvening", convening_id=draft.convening_id))).reason == "TIME_PASSED"
     convening = await organizer.published()
     assert (await events.db.timers.find_one({"_id": f"convening_ends:{convening.convening_id}"}))["at"]
     assert timers.POLL_SECONDS <= 1

@@ -133,7 +133,7 @@ async def test_a_need_finds_its_offers_and_is_delivered(parties: list[Party], ma
     assert need.need_id in {one.need_id for one in back.suggestions}
 
     asked = await school.propose(need, offers[0])
-    assert (asked.state, asked.proposed_by) == (asked.PROPOSED, 1)
+    assert (asked.state, asked.proposed_by, asked.help_code) == (asked.PROPOSED, 1, "science-kits")
     taken = await first("AcceptMatch", match_id=asked.match_id)
     assert (taken.state, taken.quantity) == (taken.ACCEPTED, 300)
     given = await second.propose(need, offers[1])
@@ -477,8 +477,9 @@ async def test_what_is_promised_cannot_be_taken_out_of_a_line(parties: list[Part
         changed = {"need_id": need.need_id, "lines": lines}
         return await school("UpdateNeed", need=changed, update_mask={"paths": ["lines"]})
 
-    for wrong in ({**line, "quantity": 99}, {**line, "unit_code": "set"}, KITS):
-        assert (await refusal(change(wrong))).reason == "BELOW_COMMITTED"
+    at = "need.lines[0].quantity"
+    for wrong, field in (({**line, "quantity": 99}, at), ({**line, "unit_code": "set"}, at), (KITS, "need.lines")):
+        assert (await refusal(change(wrong))).violations == {field: "BELOW_COMMITTED"}
     changed = await change({**line, "quantity": 100}, {**KITS, "help_code": "art-kits"})
     assert [(one.committed_quantity, one.open_quantity) for one in changed.lines] == [(100, 0), (0, 500)]
     assert [one.help_code for one in changed.lines] == ["science-kits", "art-kits"]

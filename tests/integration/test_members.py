@@ -695,7 +695,7 @@ async def test_one_address_has_one_account(members: Members) -> None:
         members("CreateAccount", account={"email": spelt, "password": PASSWORD}) for spelt in (email, email.upper())
     ]
     _, (refused,) = await all_at_once(calls)
-    assert (refused.code, refused.reason) == ("ALREADY_EXISTS", "EMAIL_TAKEN")
+    assert (refused.code, refused.violations) == ("ALREADY_EXISTS", {"account.email": "EMAIL_TAKEN"})
 
 
 async def test_of_fifty_approvals_one_wins(members: Members, coordinator: Who) -> None:

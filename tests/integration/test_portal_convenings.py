@@ -343,7 +343,7 @@ async def test_what_cannot_be_published_is_mended_in_its_draft(come: Come, organ
         await visitor.get("/convenings/new")
         answer = await visitor.send("/convenings/new", **{**asked, **past}, request_id=request_id)
         assert answer.status_code == 400
-        assert "بدأت الجلسة الأولى" in visitor.said
+        assert 'id="convening.sessions.0.start_time-wrong">يجب أن يكون الوقت في المستقبل<' in visitor.text
         action = re.search(r'action="/ar(/convenings/[^"]+/change)"', visitor.text)
         assert action
         renewed = re.findall(r'name="request_id" value="([^"]*)"', visitor.text)

@@ -98,7 +98,7 @@ async def test_a_match_waits_for_who_is_to_do_the_next_step(net: Network) -> Non
     async with net.browser(school.who) as needs, net.browser(donor.who) as offers:
         waiting = "From Hope School · to Hope School"
         assert waiting in await part(offers, "Matches to answer")
-        assert "٢٠ حقيبة" in await part(offers, "مواءمات تنتظر جوابك", "ar")
+        assert "حقائب علوم: ٢٠ حقيبة" in await part(offers, "مواءمات تنتظر جوابك", "ar")
         assert await part(needs, "Matches to answer") == ""
         assert "Nothing waits for you" in await needs.get("/en/desk")
         await net.matching("AcceptMatch", by=donor.who, **known)

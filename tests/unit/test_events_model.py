@@ -166,7 +166,7 @@ def test_what_changes_of_published_times_is_to_come(after: tuple[Session, ...], 
     before = replace(THREE, sessions=sessions(-3, 0, 5))  # over, going on in a minute, to come
     given = model.identified("c", after, before=before)
     if begun:
-        with pytest.raises(model.ConveningBegun):
+        with pytest.raises(model.TimePassed):
             model.check_to_come(before.sessions, given, at=NOW - timedelta(minutes=1))
     else:
         model.check_to_come(before.sessions, given, at=NOW - timedelta(minutes=1))
@@ -188,7 +188,7 @@ def test_a_session_that_goes_on_may_end_later_but_not_have_ended() -> None:
     for end, begun in ((2 * HOUR, False), (HOUR / 2, True)):
         after = replace(before, end_time=NOW + end)
         if begun:
-            with pytest.raises(model.ConveningBegun):
+            with pytest.raises(model.TimePassed):
                 model.check_to_come([before], [after], at=NOW + HOUR / 2)
         else:
             model.check_to_come([before], [after], at=NOW + HOUR / 2)

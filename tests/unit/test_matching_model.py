@@ -42,6 +42,7 @@ def match(state: MatchState = MatchState.PROPOSED) -> Match:
         proposed_by=Side.NEED,
         proposed_quantity=5,
         quantity=5,
+        help_code="science-kits",
         unit_code="kit",
         state=state,
         create_time=NOW,
@@ -213,10 +214,10 @@ class Promises(RuleBasedStateMachine):
     def change(self, name: str, quantity: int) -> None:
         given = replace(LINE, line_id=name, quantity=quantity)
         if quantity >= self.lines[name].committed_quantity:
-            self.lines[name] = self.lines[name].changed_to(given)
+            self.lines[name] = self.lines[name].changed_to(given, field=name)
         else:
             with pytest.raises(model.BelowCommitted):
-                self.lines[name].changed_to(given)
+                self.lines[name].changed_to(given, field=name)
 
     @invariant()
     def it_adds_up(self) -> None:

@@ -106,7 +106,7 @@ async def update_convening(
 ) -> Convening:
     """Change what the mask names, or else what is given; announced when it is published.
 
-    Raises NotActingFor, ConveningNotFound, FieldNotChangeable, ConveningInOtherState, ConveningBegun, BelowSeatsTaken,
+    Raises NotActingFor, ConveningNotFound, FieldNotChangeable, ConveningInOtherState, TimePassed, BelowSeatsTaken,
     and what create_convening raises.
     """
     before = await _own(tx, convening["convening_id"], by)
@@ -130,7 +130,7 @@ async def update_convening(
 
 
 async def publish_convening(tx: Tx, *, convening_id: str, etag: str, by: Caller) -> Convening:
-    """Open it for registration, and announce it. Raises ConveningInOtherState, ConveningBegun."""
+    """Open it for registration, and announce it. Raises ConveningInOtherState, TimePassed."""
     before = await _own(tx, convening_id, by)
     errors.check_etag(before.version, etag)
     after = await store.save(tx, before.publish(at=tx.now))

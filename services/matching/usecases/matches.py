@@ -68,6 +68,7 @@ async def create_match(tx: Tx, *, match: dict[str, Any], by: Caller) -> Match:
             offer_participant_id=offer.participant_id,
             proposed_by=acting[0],
             proposed_quantity=match["proposed_quantity"],
+            help_code=need_line.help_code,
             unit_code=need_line.unit_code,
             place_code=need_line.place_code or offer_line.place_code,
             state=MatchState.PROPOSED,

@@ -117,6 +117,7 @@ class Match(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    HELP_CODE_FIELD_NUMBER: _builtins.int
     match_id: _builtins.str
     """UUIDv7."""
     need_id: _builtins.str
@@ -145,6 +146,8 @@ class Match(_message.Message):
     """Where it stands."""
     etag: _builtins.str
     """Changes with every change (AIP-154)."""
+    help_code: _builtins.str
+    """What is needed: a code of the vocabulary `help`, as the need's line had it when the match was proposed."""
     @_builtins.property
     def note(self) -> _localized_text_pb2.LocalizedText:
         """What the proposing side says."""
@@ -187,10 +190,11 @@ class Match(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        help_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "note", b"note", "reason", b"reason", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delivered_quantity", b"delivered_quantity", "etag", b"etag", "expire_time", b"expire_time", "match_id", b"match_id", "need_id", b"need_id", "need_line_id", b"need_line_id", "need_participant_id", b"need_participant_id", "note", b"note", "offer_id", b"offer_id", "offer_line_id", b"offer_line_id", "offer_participant_id", b"offer_participant_id", "proposed_by", b"proposed_by", "proposed_quantity", b"proposed_quantity", "quantity", b"quantity", "reason", b"reason", "state", b"state", "unit_code", b"unit_code", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delivered_quantity", b"delivered_quantity", "etag", b"etag", "expire_time", b"expire_time", "help_code", b"help_code", "match_id", b"match_id", "need_id", b"need_id", "need_line_id", b"need_line_id", "need_participant_id", b"need_participant_id", "note", b"note", "offer_id", b"offer_id", "offer_line_id", b"offer_line_id", "offer_participant_id", b"offer_participant_id", "proposed_by", b"proposed_by", "proposed_quantity", b"proposed_quantity", "quantity", b"quantity", "reason", b"reason", "state", b"state", "unit_code", b"unit_code", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
