@@ -48,7 +48,7 @@ def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.await_ready()
         yield server.uri
     finally:
-        server.stop()
+        server.stop(grace=0)  # its data goes with it
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
         server.await_ready()
         yield server
     finally:
-        server.stop()
+        server.stop(grace=0)  # its data goes with it
 
 
 @pytest.fixture

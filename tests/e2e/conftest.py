@@ -1,4 +1,4 @@
-"""One stack for all end-to-end tests: `./dev up` with two replicas of each worker, and a collector of traces."""
+"""One stack for all end-to-end tests, gone when they are over: `./dev up` with two of each worker, and a collector."""
 
 import json
 import threading
@@ -88,7 +88,7 @@ class Network:
             one.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def collector() -> Iterator[Collector]:
     with Collector() as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -98,7 +98,7 @@ def collector() -> Iterator[Collector]:
         thread.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def network(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     workers = ("--scale", "members-worker=2", "--scale", "matching-worker=2")
     home = tmp_path_factory.mktemp("stack")
