@@ -180,9 +180,11 @@ class Line(Struct, frozen=True, kw_only=True):
 
     def changed_to(self, given: "Line", *, field: str) -> "Line":
         """`given`, with what was promised of this line. Raises BelowCommitted, which names the line's `field`."""
-        same = (given.help_code, given.unit_code) == (self.help_code, self.unit_code)
-        if self.committed_quantity and (not same or given.quantity < self.committed_quantity):
-            raise BelowCommitted(field=f"{field}.quantity", committed=self.committed_quantity)
+        less = given.quantity < self.committed_quantity
+        changed = [name for name in ("help_code", "unit_code") if getattr(given, name) != getattr(self, name)]
+        if self.committed_quantity and (changed or less):
+            named = changed[0] if changed else "quantity"
+            raise BelowCommitted(field=f"{field}.{named}", committed=self.committed_quantity)
         return replace(given, committed_quantity=self.committed_quantity, delivered_quantity=self.delivered_quantity)
 
 
@@ -321,7 +323,7 @@ class Match(Struct, frozen=True, kw_only=True):
     """A promise between two participants: `quantity` is committed, of the `proposed_quantity`.
 
     `help_code` and `place_code` are of the need's line when it was proposed; a line without a place has the offer's, or
-    "" of two that have none.
+    "" of two that have none. One from before it was kept has no `help_code`.
     """
 
     match_id: str
@@ -333,13 +335,13 @@ class Match(Struct, frozen=True, kw_only=True):
     offer_participant_id: str
     proposed_by: Side
     proposed_quantity: int
-    help_code: str
     unit_code: str
     state: MatchState
     create_time: datetime
     update_time: datetime
     expire_time: datetime
     note: LocalizedText | None = None
+    help_code: str = ""
     place_code: str = ""
     quantity: int = 0
     delivered_quantity: int = 0

@@ -23,7 +23,9 @@ from wasl.type.v1.localized_text_pb2 import LocalizedText
 M = TypeVar("M", bound=Message)
 ZONE = "Asia/Damascus"  # of times, unless the form has another
 _DIGITS = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "01234567890123456789")
-_GROUPED = re.compile("[0-9]{1,3}([,٬][0-9]{3})+")  # 1,000 in either language; 1.000 may be either
+_GROUPS = "[,٬ \u00a0\u202f]"  # 1,000 and 1 000 in either language; 1.000 may be either
+_NUMBER = re.compile(f"-?([0-9]+|[0-9]{{1,3}}({_GROUPS}[0-9]{{3}})+)")
+_HIGHEST = 2**31 - 1
 _INTEGERS = (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64)
 Convert = Callable[[str], Any]
 
@@ -106,6 +108,9 @@ class Form:
         self.summary = self._translate("form.wrong") if self.errors else refused.text or self._translate("form.busy")
         if saved:
             self.summary += " " + self._translate("form.saved")
+        if refused.reason == "VERSION_CONFLICT":  # who has read that, and sends it again, means it
+            self.typed |= {name: known for name, known in self._filled.items() if name.endswith(".etag")}
+            self.summary += " " + self._translate("form.again")
         self.status = refused.status
 
     def missing(self) -> list[str]:
@@ -165,11 +170,10 @@ class Form:
 def _value(field: FieldDescriptor, text: str, zone: zoneinfo.ZoneInfo) -> Any:
     """Raises ValueError."""
     if field.cpp_type in _INTEGERS:
-        text = text.translate(_DIGITS)
-        number = int(re.sub("[,٬]", "", text) if _GROUPED.fullmatch(text) else text)
-        if not -(2**31) <= number < 2**31:
+        if not _NUMBER.fullmatch(text := text.translate(_DIGITS)):
             raise ValueError(text)
-        return number
+        digits = re.sub(_GROUPS, "", text)[:20]
+        return max(-_HIGHEST, min(int(digits), _HIGHEST))  # the service says how many are too many
     if field.enum_type:
         return field.enum_type.values_by_name[text].number if text in field.enum_type.values_by_name else _raise(text)
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:

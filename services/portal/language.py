@@ -109,13 +109,15 @@ class Language:
         return text.translate(DIGITS.get(self.locale.default_numbering_system, {}))
 
     # -- what people wrote -----------------------------------------------------------------------------------------
-    def said(self, text: Any) -> Markup:
-        """A LocalizedText in this language, or else in the one that it has, marked as such."""
+    def said(self, text: Any, most: int = 0) -> Markup:
+        """A LocalizedText in this language, or else in the one that it has, marked as such; at most so many letters."""
         code = next((one for one in (self.code, "ar", "en") if getattr(text, one, "")), "")
         if not code:
             return Markup("")
         direction = Locale.parse(code).text_direction
-        return Markup('<bdi lang="{}" dir="{}">{}</bdi>').format(code, direction, getattr(text, code))
+        words = getattr(text, code)
+        shown = f"{words[:most].rstrip()}…" if 0 < most < len(words) else words
+        return Markup('<bdi lang="{}" dir="{}">{}</bdi>').format(code, direction, shown)
 
     def marked(self, snippet: Any) -> Markup:
         """A Snippet, with the words that were looked for as <mark>."""

@@ -477,8 +477,11 @@ async def test_what_is_promised_cannot_be_taken_out_of_a_line(parties: list[Part
         changed = {"need_id": need.need_id, "lines": lines}
         return await school("UpdateNeed", need=changed, update_mask={"paths": ["lines"]})
 
-    at = "need.lines[0].quantity"
-    for wrong, field in (({**line, "quantity": 99}, at), ({**line, "unit_code": "set"}, at), (KITS, "need.lines")):
+    for wrong, field in (
+        ({**line, "quantity": 99}, "need.lines[0].quantity"),
+        ({**line, "unit_code": "set"}, "need.lines[0].unit_code"),
+        (KITS, "need.lines"),
+    ):
         assert (await refusal(change(wrong))).violations == {field: "BELOW_COMMITTED"}
     changed = await change({**line, "quantity": 100}, {**KITS, "help_code": "art-kits"})
     assert [(one.committed_quantity, one.open_quantity) for one in changed.lines] == [(100, 0), (0, 500)]

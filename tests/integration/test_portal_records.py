@@ -337,6 +337,8 @@ async def test_a_record_is_written_returned_improved_and_published(stack: Stack)
     assert (record.title.en, list(record.creators), list(record.place_codes)) == ("Fractions again", [], [])
     stale = await author.send(f"{page}/change", {**GUIDE, "record.etag": etag, "record.title.en": "Kept"})
     assert (stale.status_code, 'value="Kept"' in stale.text) == (409, True)
+    assert "sent again, it replaces" in stale.text
+    assert re.findall(r'name="record.etag" value="([^"]*)"', stale.text) == [record.etag]
 
     await author.done(f"{page}/submit")
     assert "Fractions again" in plain(await curator.read("/queues/records"))

@@ -64,6 +64,8 @@ def test_precision_and_recall_on_sentences_that_no_rule_was_written_for() -> Non
         "٣٠٠ ل س",
         "300 ﷼",
         "LL 300,000",
+        "كفالة معلم بـ١٠٠ دولار",
+        "حقائب ب5000 ليرة",
     ],
 )
 def test_no_spelling_hides_it(sentence: str) -> None:
@@ -112,6 +114,8 @@ def test_the_refusal_names_the_field_and_gives_advice_in_both_languages() -> Non
         "إرسال فوري، هاتف 0933123456",
         "القاعة 12 د. أحمد",
         "5 SDG posters",
+        "نحتاج دفاتر لل 300 تلميذ",
+        "نطلب رسوم توضيحية لكتاب القراءة",
     ],
 )
 def test_ordinary_sentences_pass(sentence: str) -> None:

@@ -262,6 +262,7 @@ async def add_file(visit: Visit) -> Response:
     """Takes a file as a form sends it, and passes it on as it comes."""
     visit.signed_in()
     form, record_id = visit.form(), visit.argument("record_id")
+    form.typed["file"] = [""]  # it is a field of the form, though it does not come as one
     with form.refusals():
         if visit.file is None:
             raise Refused(400, fields={"file": visit.language.gettext("form.value")})

@@ -147,7 +147,9 @@ class Match(_message.Message):
     etag: _builtins.str
     """Changes with every change (AIP-154)."""
     help_code: _builtins.str
-    """What is needed: a code of the vocabulary `help`, as the need's line had it when the match was proposed."""
+    """What is needed: a code of the vocabulary `help`, as the need's line had it when the match was proposed; empty of
+    matches from before it was kept.
+    """
     @_builtins.property
     def note(self) -> _localized_text_pb2.LocalizedText:
         """What the proposing side says."""
