@@ -15,7 +15,8 @@ ARABIC_DIGITS = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """What is wrong with one field. `field` is its path in the request (`application.person.place_code`)."""
+    """What is wrong with one field. `field` is its path in the request, or in what that names
+    (`application.person.place_code`)."""
 
     field: str
     reason: str

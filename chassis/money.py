@@ -105,7 +105,7 @@ _AMOUNT = re.compile(
     rf"{_SIGN} ?\d|\d[., ]?(?:k|m)? ?{_SIGN}"
     rf"|(?<!\w)[وفبلك]{{0,2}}{_NUMBER} ?{_SCALE} ?{_OF}\(?(?:{_CURRENCY})(?!\w)"  # بـ100 is one word
     rf"|(?<!\w)(?:{_CODE})[:=]? ?\d"
-    rf"|(?<!\w)(?!لل )(?:{_NAME})[:=]? ?(?!(?:19|20)(?!00)\d\d(?!\d))\d"  # "the lira 1948 to 2011"; 2000 is no year
+    rf"|(?<!\w)(?!لل)(?:{_NAME})[:=]? ?(?!(?:19|20)(?!00)\d\d(?!\d))\d"  # "the lira 1948 to 2011"; لل 300: for 300
     rf"|(?<!\w)(?:و|ب|ل)?(?:{_COUNT}) (?:و?(?:{_COUNT}) ){{0,6}}{_OF}(?:{_CURRENCY})(?!\w)"
     rf"|(?<!\w){_NUMBER}(?:k|m|thousand|million|billion|\d{{3}}) ?(?:sp|s\.p\.?|ll|l\.l\.?|sdg)(?! ?\d|\w)"  # SDG 4
     r"|(?<!\w)(?:sp|s\.p\.|ll|l\.l\.) ?\d{1,3}(?:,\d{3})+"
@@ -219,8 +219,8 @@ _SUBJECT = re.compile(
         r"دون|بلا|بدون|مجانا|مجاني|مجانيه|لا|ليس|ليست|لسنا|لن|بدل|وليس|راس|صور|عملات|متحف|لعبه|قصه|قصص)",
     )
 )
-_IN_KIND = re.compile(  # "a loan of ten laptops"; drawings are the fees' namesakes
-    r"(?:loan|donation)s? of|\w*تبرعات عينيه|\w*رسوم\w* (?:ال)?(?:توضيحيه|متحركه|بيانيه|هندسيه|كرتون\w*)"
+_IN_KIND = re.compile(  # "a loan of ten laptops"; رسوم are fees, and drawings
+    r"(?:loan|donation)s? of|\w*تبرعات عينيه|\w*رسوم (?:ال)?(?:توضيحيه|متحركه|بيانيه|هندسيه|كرتون\w*)"
 )
 _WINDOW = 6  # words between the verb and the money
 

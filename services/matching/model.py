@@ -42,8 +42,8 @@ class LineNotFound(errors.InvalidArgument):
 class BelowCommitted(errors.FailedPrecondition):
     """A line cannot become less, or other, than what was promised of it."""
 
-    en = "Of this line {committed} are committed: it cannot become less, another kind or another unit, or go away"
-    ar = "التُزم من هذا البند بكمية {committed}: لا يمكن إنقاصه عنها ولا تغيير نوعه أو وحدته ولا حذفه"
+    en = "Of a line {committed} are committed: it cannot become less, another kind or another unit, or go away"
+    ar = "التُزم من بند بكمية {committed}: لا يمكن إنقاصه عنها ولا تغيير نوعه أو وحدته ولا حذفه"
 
 
 class ExpiredAlready(errors.InvalidArgument):
@@ -180,10 +180,13 @@ class Line(Struct, frozen=True, kw_only=True):
 
     def changed_to(self, given: "Line", *, field: str) -> "Line":
         """`given`, with what was promised of this line. Raises BelowCommitted, which names the line's `field`."""
-        less = given.quantity < self.committed_quantity
-        changed = [name for name in ("help_code", "unit_code") if getattr(given, name) != getattr(self, name)]
-        if self.committed_quantity and (changed or less):
-            named = changed[0] if changed else "quantity"
+        wrong = {
+            "help_code": given.help_code != self.help_code,
+            "unit_code": given.unit_code != self.unit_code,
+            "quantity": given.quantity < self.committed_quantity,
+        }
+        named = next((name for name, is_wrong in wrong.items() if is_wrong), "")
+        if named and self.committed_quantity:
             raise BelowCommitted(field=f"{field}.{named}", committed=self.committed_quantity)
         return replace(given, committed_quantity=self.committed_quantity, delivered_quantity=self.delivered_quantity)
 
@@ -278,12 +281,12 @@ def merged(before: Sequence[Line], given: Sequence[Line], *, new_id: Callable[[]
     lines = []
     for number, line in enumerate(given):
         at = f"{field}[{number}]"
-        if line.line_id and line.line_id not in known:
-            raise LineNotFound(field=f"{at}.line_id", line_id=line.line_id)
-        if line.line_id:
-            lines.append(known.pop(line.line_id).changed_to(line, field=at))
-        else:
+        if not line.line_id:
             lines.append(replace(line, line_id=new_id()))
+        elif was := known.pop(line.line_id, None):
+            lines.append(was.changed_to(line, field=at))
+        else:
+            raise LineNotFound(field=f"{at}.line_id", line_id=line.line_id)
     for gone in known.values():
         if gone.committed_quantity:
             raise BelowCommitted(field=field, committed=gone.committed_quantity)
@@ -322,8 +325,8 @@ MATCHED = (*COMMITTED, MatchState.DELIVERED, MatchState.CONFIRMED)  # accepted, 
 class Match(Struct, frozen=True, kw_only=True):
     """A promise between two participants: `quantity` is committed, of the `proposed_quantity`.
 
-    `help_code` and `place_code` are of the need's line when it was proposed; a line without a place has the offer's, or
-    "" of two that have none. One from before it was kept has no `help_code`.
+    `help_code` is the need's line's when the match was proposed, "" of older matches; `place_code` that line's, or else
+    the offer's, or "".
     """
 
     match_id: str

@@ -108,8 +108,9 @@ class Form:
         self.summary = self._translate("form.wrong") if self.errors else refused.text or self._translate("form.busy")
         if saved:
             self.summary += " " + self._translate("form.saved")
-        if refused.reason == "VERSION_CONFLICT":  # who has read that, and sends it again, means it
-            self.typed |= {name: known for name, known in self._filled.items() if name.endswith(".etag")}
+        fresh = {name: values for name, values in self._filled.items() if name.endswith(".etag") and name in self.typed}
+        if refused.reason == "VERSION_CONFLICT" and fresh and not saved:  # who reads that, and sends it again, means it
+            self.typed |= fresh
             self.summary += " " + self._translate("form.again")
         self.status = refused.status
 
@@ -119,7 +120,7 @@ class Form:
 
     def _shows(self, name: str) -> bool:
         shown = any(one in (name, _field(name)) or one.startswith(f"{name}.") for one in self.typed)
-        return shown and name != "request_id"  # which is hidden
+        return shown and name.rpartition(".")[2] not in ("request_id", "line_id", "session_id")  # which are hidden
 
     def _asks_for(self, field: FieldDescriptor, name: str) -> bool:
         """Is it there though all its fields were left empty, so that a service names these? A text is not."""
@@ -172,8 +173,8 @@ def _value(field: FieldDescriptor, text: str, zone: zoneinfo.ZoneInfo) -> Any:
     if field.cpp_type in _INTEGERS:
         if not _NUMBER.fullmatch(text := text.translate(_DIGITS)):
             raise ValueError(text)
-        digits = re.sub(_GROUPS, "", text)[:20]
-        return max(-_HIGHEST, min(int(digits), _HIGHEST))  # the service says how many are too many
+        number = int(re.sub(_GROUPS, "", text))
+        return max(-_HIGHEST, min(number, _HIGHEST))  # the service says how many are too many
     if field.enum_type:
         return field.enum_type.values_by_name[text].number if text in field.enum_type.values_by_name else _raise(text)
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:

@@ -109,14 +109,14 @@ class Language:
         return text.translate(DIGITS.get(self.locale.default_numbering_system, {}))
 
     # -- what people wrote -----------------------------------------------------------------------------------------
-    def said(self, text: Any, most: int = 0) -> Markup:
+    def said(self, text: Any, most: int | None = None) -> Markup:
         """A LocalizedText in this language, or else in the one that it has, marked as such; at most so many letters."""
         code = next((one for one in (self.code, "ar", "en") if getattr(text, one, "")), "")
         if not code:
             return Markup("")
         direction = Locale.parse(code).text_direction
         words = getattr(text, code)
-        shown = f"{words[:most].rstrip()}…" if 0 < most < len(words) else words
+        shown = f"{words[:most].rstrip()}…" if most is not None and len(words) > most else words
         return Markup('<bdi lang="{}" dir="{}">{}</bdi>').format(code, direction, shown)
 
     def marked(self, snippet: Any) -> Markup:

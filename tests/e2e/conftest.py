@@ -1,4 +1,4 @@
-"""One stack for all end-to-end tests, gone when they are over: `./dev up` with two of each worker, and a collector."""
+"""One stack for all end-to-end tests, gone when they are over: `./dev up`, two workers for members and for matching."""
 
 import json
 import threading

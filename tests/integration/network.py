@@ -51,7 +51,7 @@ class Browser:
         assert answer.status_code == status, f"{path}: {answer.status_code} {words(answer.text)[:500]}"
         return answer.text
 
-    async def post(self, path: str, fields: dict[str, str] | None = None, status: int = 200) -> str:
+    async def post(self, path: str, fields: dict[str, Any] | None = None, status: int = 200) -> str:
         """Sends a form as a page of ours has it."""
         sent = {"csrf": self.client.cookies.get(CSRF, ""), **(fields or {})}
         answer = await self.client.post(path, data=sent)

@@ -480,6 +480,7 @@ async def test_what_is_promised_cannot_be_taken_out_of_a_line(parties: list[Part
     for wrong, field in (
         ({**line, "quantity": 99}, "need.lines[0].quantity"),
         ({**line, "unit_code": "set"}, "need.lines[0].unit_code"),
+        ({**line, "help_code": "art-kits"}, "need.lines[0].help_code"),
         (KITS, "need.lines"),
     ):
         assert (await refusal(change(wrong))).violations == {field: "BELOW_COMMITTED"}

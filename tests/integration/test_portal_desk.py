@@ -318,3 +318,7 @@ async def test_what_is_wrong_with_a_choice_or_a_row_is_told_at_it(net: Network) 
         await browser.get("/en/records/new")
         page = await browser.post("/en/records/new", {"record.keywords.0.en": "x" * 3000}, status=400)
         assert '<fieldset class="inputs" aria-describedby="record.keywords-wrong record.keywords-hint">' in page
+        page = await browser.post("/en/records/new", {"record.creators": ["Layla", "x" * 300]}, status=400)
+        assert re.findall('<input name="record.creators"[^>]*aria-invalid="true">', page) == re.findall(
+            '<input name="record.creators" value="x{300}"[^>]*>', page
+        )

@@ -166,8 +166,9 @@ async def test_an_affiliation_is_asked_for_seen_and_taken_back(net: Network, sch
         assert "Choose the organization here" in await browser.get("/en/affiliations/new")
         form = await browser.get(f"/ar/affiliations/new?organization_id={school.member_id}")
         assert "ممثّل أو ممثّلة عنها" in form
-        page = await browser.post("/en/affiliations/new", fields, status=400)
+        page = await browser.post("/en/affiliations/new", {**fields, "affiliation.role": ""}, status=400)
         assert len(wrong(page)) == 1
+        assert "affiliation.role:" not in page, "told at its place, and only there"
         page = await browser.post("/en/affiliations/new", {**fields, "affiliation.role": "REPRESENTATIVE"})
         assert "Waits for a coordinator" in page
         page = await browser.post("/ar/affiliations/new", {**fields, "affiliation.role": "STAFF"}, status=409)

@@ -1,5 +1,6 @@
 """Convenings and registrations: every state against every transition, and the waiting list as a machine."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -166,8 +167,11 @@ def test_what_changes_of_published_times_is_to_come(after: tuple[Session, ...], 
     before = replace(THREE, sessions=sessions(-3, 0, 5))  # over, going on in a minute, to come
     given = model.identified("c", after, before=before)
     if begun:
-        with pytest.raises(model.TimePassed):
+        with pytest.raises(model.TimePassed) as refused:
             model.check_to_come(before.sessions, given, at=NOW - timedelta(minutes=1))
+        (named,) = (violation.field for violation in refused.value.violations)
+        number, name = re.fullmatch(r"convening\.sessions\[(\d)\]\.(\w+)", named).groups()  # type: ignore[union-attr]
+        assert getattr(given[int(number)], name) < NOW
     else:
         model.check_to_come(before.sessions, given, at=NOW - timedelta(minutes=1))
 
@@ -188,8 +192,9 @@ def test_a_session_that_goes_on_may_end_later_but_not_have_ended() -> None:
     for end, begun in ((2 * HOUR, False), (HOUR / 2, True)):
         after = replace(before, end_time=NOW + end)
         if begun:
-            with pytest.raises(model.TimePassed):
+            with pytest.raises(model.TimePassed) as refused:
                 model.check_to_come([before], [after], at=NOW + HOUR / 2)
+            assert [one.field for one in refused.value.violations] == ["convening.sessions[0].end_time"]
         else:
             model.check_to_come([before], [after], at=NOW + HOUR / 2)
 

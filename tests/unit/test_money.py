@@ -115,6 +115,7 @@ def test_the_refusal_names_the_field_and_gives_advice_in_both_languages() -> Non
         "القاعة 12 د. أحمد",
         "5 SDG posters",
         "نحتاج دفاتر لل 300 تلميذ",
+        "نحتاج دفاتر لل300 تلميذ",
         "نطلب رسوم توضيحية لكتاب القراءة",
     ],
 )
