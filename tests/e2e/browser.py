@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, sync_playwright
 
 from services.portal import language
 
@@ -68,10 +68,24 @@ class Person:
                 field.fill(value)
 
     def press(self, key: str) -> None:
-        """The first button, or else link, with these words."""
+        """The first button, or else link, with these words. It leads to a page, which is there when this returns."""
         word = self.word(key)
         button = self.page.get_by_role("button", name=word, exact=True)
-        (button if button.count() else self.page.get_by_role("link", name=word, exact=True)).first.click()
+        self.follow(button if button.count() else self.page.get_by_role("link", name=word, exact=True))
+
+    def follow(self, link: Locator) -> None:
+        """To the page that the first of these leads to; a click alone may return while the old one still stands."""
+        with self.page.expect_navigation():
+            link.first.click()
+
+    def finds(self, text: str) -> None:
+        """In a list, which has "more" until then. Raises TimeoutError at its end."""
+        while not self.sees(text):
+            entries, first = self.page.locator(".entries > li"), self.page.url
+            before = entries.count()
+            self.page.get_by_role("link", name=self.word("list.more"), exact=True).click()
+            grown = "([before, url]) => document.querySelectorAll('.entries > li').length > before || location != url"
+            self.page.wait_for_function(grown, arg=[before, first])  # a script adds to the page, else it is the next
 
     def sees(self, text: str) -> bool:
         """Are these words on the page?"""

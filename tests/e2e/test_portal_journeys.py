@@ -129,10 +129,8 @@ def test_an_application_is_read_and_approved(network: Network, visitor: Visitor,
 
     coordinator.sign_in(**network.coordinator_account)
     coordinator.go("/queues/applications")
-    while not coordinator.sees(name):
-        coordinator.press("list.more")
-        coordinator.page.wait_for_load_state("networkidle")
-    coordinator.page.get_by_role("link", name=name).first.click()
+    coordinator.finds(name)
+    coordinator.follow(coordinator.page.get_by_role("link", name=name))
     coordinator.press("queues.approve")
     person.page.goto(own)
     assert person.says("Application.State.APPROVED")
