@@ -115,7 +115,7 @@ _AMOUNT = re.compile(
 _CAPITALS = re.compile(rf"(?<!\w){_NUMBER} ?(?:k|K|m|M|thousand|million)? ?(?:TRY|MAD)(?!\w)")  # words in lower case
 
 # -- numbers of accounts, cards and wallets ------------------------------------------------------------------------
-_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}")
+_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}")
 _CARD = re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _WALLET = re.compile(rf"(?<!\w)[13T][{_BASE58}]{{25,34}}(?!\w)")  # Bitcoin, TRON
@@ -136,7 +136,7 @@ _IBAN_LENGTHS = {
 
 def _is_iban(found: str) -> bool:
     """ISO 13616: the country's length, and mod 97. What follows the number may have been taken along."""
-    code = found.replace(" ", "")
+    code = re.sub("[ -]", "", found)
     length = _IBAN_LENGTHS.get(code[:2], 0)
     digits = "".join(str(int(one, 36)) for one in code[4:length] + code[:4])
     return 0 < length <= len(code) and int(digits) % 97 == 1
@@ -177,6 +177,7 @@ _TRANSFER = re.compile(
     rf"(?<!\w)(?:{_SEND})(?!\w)(?: \S+){{0,6}}? \S?\S?(?:{_SERVICE})(?!\w)"
     rf"|(?:{_SERVICE})(?!\w)(?:\W+\w+){{0,3}}?\W+\d{{5}}"
     r"|(?<!\w)(?:wallet|cash|كاش|[وبل]?(?:ال)?محفظ(?:ه|ت\w+))\W+(?:(?:number|no|رقم\w*)\W+)?\d{8}"  # no portfolio's
+    r"|(?<!\w)paypal\.me/\w"
     r"|(?<!\w)account\W+(?:(?:number|no)\W+)?\d{8}"
     r"|(?<!\w)(?:usdt|usdc|btc|trx|trc20) (?:wallet|address)"  # who teaches says Bitcoin, who collects says BTC
     rf"|(?<!\d)\d{{8,}}\W+(?:\w+\W+){{0,3}}?(?:{_SERVICE})(?!\w)"
@@ -199,6 +200,7 @@ _ASKS = re.compile(
 _MONEY = re.compile(
     _any(
         r"money|cash|funds|funding|fund|donations?|salar(?:y|ies)|stipends?|wages|loans?|grants?|fees",
+        r"(?:financial|monetary) (?:support|help|aid|assistance|contributions?|sponsorship)",
         r"payments?|allowances?|rent|dollars|euros|liras?|dinars|riyals|dirhams|usdt|bitcoins?",
         r"(?:ب|ل|و|ال|بال|لل|وال)*(?:مال|اموالا?|مالا|نقود|نقدا|نقديه|نقدي|مبلغ|مبالغ|مبلغا|تمويل|تمويلا|"
         r"ماليا|ماليه|مالي|تبرعات|رواتب|راتب|راتبا|اجور|اجور|سلفه|قرضا?|قروضا?|كاش|فلوس|مصاري|رسوم|ايجار|بدل|"
@@ -236,7 +238,7 @@ def _asked(words: list[str]) -> bool:
     for at, word in enumerate(bare):
         if _SUBJECT.fullmatch(word):
             asked = None
-        elif _MONEY.fullmatch(word):
+        elif _MONEY.fullmatch(word) or _MONEY.fullmatch(" ".join(bare[at : at + 2])):
             in_kind = _IN_KIND.fullmatch(" ".join(bare[at : at + 2]))
             behind = bare[at + 1] if word.isascii() and at + 1 < len(bare) else ""  # "funding course"; Arabic has none
             if asked is not None and at - asked <= _WINDOW and not _SUBJECT.fullmatch(behind) and not in_kind:

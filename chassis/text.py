@@ -56,12 +56,13 @@ def normalise(text: str) -> str:
 # In normalised text: 1,250; Arabic letters, without what else is glued to them in بـIdlib and ٢٠٢٦م; any other word.
 _ARABIC = "\u0620-\u064a\u066e-\u06d3\u06d5\u06ee\u06ef\u06fa-\u06fc\u06ff"
 _WORD = re.compile(rf"\d{{1,3}}(?:,\d{{3}})+(?!\d)|[{_ARABIC}]+|[^\W_{_ARABIC}]+(?:'[^\W_{_ARABIC}]+)*")
+_SIGNS = re.compile(r"\S+")  # what a text without a word is compared by: 😀 is asked for as such, not as nothing
 _IS_ARABIC = re.compile(f"[{_ARABIC}]")
 
 
 def _word(found: str) -> str:
     """Without separators of thousands, the English possessive, and apostrophes: Dar'a is Dara."""
-    return found.replace(",", "").removesuffix("'s").replace("'", "")
+    return found.replace(",", "").removesuffix("'s").replace("'", "") or found
 
 
 # -- Arabic --------------------------------------------------------------------------------------------------------
@@ -186,7 +187,8 @@ class Analyser:
         letters = [_letters[ord(char)] for char in text]
         origin = [at for at, some in enumerate(letters) for _ in some]  # by place in the normalised text
         origin.append(len(text))
-        found = list(_WORD.finditer("".join(letters)))
+        written = "".join(letters)
+        found = list(_WORD.finditer(written)) or list(_SIGNS.finditer(written))
         tokens = []
         for token, at, length in self._read([_word(one[0]) for one in found]):
             first, last = found[at].start(), found[at + length - 1].end()
@@ -225,4 +227,5 @@ class Analyser:
 
 
 def _said(text: str) -> list[str]:
-    return [_word(found) for found in _WORD.findall(normalise(text))]
+    written = normalise(text)
+    return [_word(found) for found in _WORD.findall(written) or _SIGNS.findall(written)]

@@ -12,6 +12,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from buf.validate import validate_pb2
 from chassis.errors import ARABIC_DIGITS, Violation
 from wasl.options.v1 import options_pb2
 
@@ -35,7 +36,7 @@ TEXTS = {
     "bool.const": ("has to be {}", "يجب أن يكون {}"),
     "enum.defined_only": ("is not a known value", "قيمة غير معروفة"),
     "int32.gte": ("is less than {}", "أصغر من {}"),
-    "int32.gte_lte": ("is out of range", "خارج النطاق المسموح"),
+    "int32.gte_lte": ("has to be a number from {} to {}", "يجب أن يكون عددا من {} إلى {}"),
     "int64.gte": ("is less than {}", "أصغر من {}"),
     "repeated.min_items": (
         "has too few items; at least: {}",
@@ -51,6 +52,7 @@ TEXTS = {
         "يلزم نص بالعربية أو بالإنكليزية أو بكلتيهما",
     ),
     "localized_text.blank": ("has a text in which nothing can be read", "فيه نص لا يُقرأ فيه شيء"),
+    "localized_text.control": ("has control characters", "فيه محارف تحكّم"),
 }
 OTHERWISE = ("is not valid", "غير صالح")
 UNKNOWN = ("is not a field of this request", "ليس حقلا من حقول هذا الطلب")
@@ -83,13 +85,19 @@ def _violation(message: Descriptor, violation: Any) -> Violation:
     named = ".".join(
         f"{one.field_name}[{one.subscript.value}]" if one.subscript else one.field_name for one in elements
     )
-    if own := _explanation(message, [one.field_name for one in elements]):
+    field = _field(message, [one.field_name for one in elements])
+    if field and field.GetOptions().HasExtension(options_pb2.explanation):
+        own = field.GetOptions().Extensions[options_pb2.explanation]  # what the contract says instead of a general text
         return Violation(named, _reason(rule), own.en, own.ar)
     en, ar = TEXTS.get(rule, OTHERWISE)
     value = violation.rule_value
-    shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    in_arabic = shown.translate(ARABIC_DIGITS) if isinstance(value, int) else shown
-    return Violation(named, _reason(rule), en.format(shown), ar.format(in_arabic))
+    if field and rule == "int32.gte_lte":
+        limits = field.GetOptions().Extensions[validate_pb2.field].int32
+        shown = [f"{limits.gte:,}", f"{limits.lte:,}"]
+    else:
+        shown = [", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)]
+    in_arabic = [one.translate(ARABIC_DIGITS).replace(",", "٬") for one in shown] if isinstance(value, int) else shown
+    return Violation(named, _reason(rule), en.format(*shown), ar.format(*in_arabic))
 
 
 def _reason(rule: str) -> str:
@@ -97,15 +105,13 @@ def _reason(rule: str) -> str:
     return rule.replace(".", "_").upper()
 
 
-def _explanation(message: Descriptor | None, path: list[str]) -> Any:
-    """What the contract says instead of the rule's general text, if it does."""
+def _field(message: Descriptor | None, path: list[str]) -> FieldDescriptor | None:
+    """The field at a path."""
     field = None
     for name in path:
         field = message.fields_by_name.get(name) if message else None
         message = field.message_type if field else None
-    if field is None or not field.GetOptions().HasExtension(options_pb2.explanation):
-        return None
-    return field.GetOptions().Extensions[options_pb2.explanation]
+    return field
 
 
 def _in_mask(field: str, paths: tuple[str, ...]) -> bool:

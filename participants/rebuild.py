@@ -21,25 +21,16 @@ def run(config: ParticipantsConfig) -> None:
     try:
         asyncio.run(rebuild_views(config))
     except rebuild.Failed as error:
-        sys.exit(f"what is not told as rebuilt has not changed: {error}")
+        sys.exit(f"nothing has changed: {error}")
 
 
 async def rebuild_views(config: ParticipantsConfig) -> None:
-    """Both at once; readers see an old one until the new one is whole.
-
-    Raises chassis.rebuild.Failed for a view that is what it was, when the other one is done.
-    """
+    """One view after the other; readers see the old one until the new one is whole. Raises chassis.rebuild.Failed."""
     known = handlers(ParticipantsWorker)
-
-    async def build(view: str, index: rebuild.Index, noun: str) -> None:
-        own = {kind: handle for kind, handle in known.items() if kind.split(".")[-3] == noun}
-        applied = await rebuild.rebuild(
-            client[config.database], view, index, config.members_address, config.service_secret, own
-        )
-        print(f"{view}: rebuilt from {applied} events")
-
     with contextlib.closing(mongo.client(config.mongo_uri)) as client:
-        outcomes = await asyncio.gather(*(build(view, *of) for view, of in VIEWS.items()), return_exceptions=True)
-    for failure in outcomes:
-        if failure:
-            raise failure
+        for view, (index, noun) in VIEWS.items():
+            own = {kind: handle for kind, handle in known.items() if kind.split(".")[-3] == noun}
+            applied = await rebuild.rebuild(
+                client[config.database], view, index, config.members_address, config.service_secret, own
+            )
+            print(f"{view}: rebuilt from {applied} events")

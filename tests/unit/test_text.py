@@ -147,6 +147,14 @@ def test_function_words_are_left_out_where_there_are_others() -> None:
     assert tokens("from") == ["from"]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"), [("😀", ["😀"]), ("؟! '", ["؟!", "'"]), ("😀 كتب", ["كتاب"]), (" \u200f", [])]
+)
+def test_signs_are_compared_where_there_is_no_word(text: str, expected: list[str]) -> None:
+    """Otherwise they would be asked for like nothing, which finds all."""
+    assert tokens(text) == expected
+
+
 def test_all_languages_of_a_text() -> None:
     assert ANALYSER.tokens_of(LocalizedText(ar="مدارس", en="in Idlib")) == ["مدرسه", "sy07"]
     assert Analyser({}).tokens_of(LocalizedText()) == []

@@ -17,6 +17,7 @@ from chassis import pb, validation
 from chassis.errors import Violation
 from tests.support import of
 from tests.unit import strategies
+from wasl.matching.v1 import postings_pb2 as needs
 from wasl.members.v1 import members_pb2 as m
 from wasl.options.v1 import options_pb2
 
@@ -83,8 +84,8 @@ def test_no_pattern_is_shown_to_a_person() -> None:
         for field in message.fields:
             rules = field.GetOptions().Extensions[validate_pb2.field]
             if rules.string.HasField("pattern") or rules.repeated.items.string.HasField("pattern"):
-                explanation = validation._explanation(message, [field.name])
-                assert explanation, field.full_name
+                explanation = field.GetOptions().Extensions[options_pb2.explanation]
+                assert explanation.en, field.full_name
                 assert ARABIC.search(explanation.ar), field.full_name
 
 
@@ -108,6 +109,23 @@ def test_a_text_is_not_blank_in_any_language(blank: str) -> None:
         assert told(of(m.PersonProfile, display_name=name, of_age=True)) == {"display_name": "LOCALIZED_TEXT_BLANK"}
     seen = f"{blank}أ{blank}"
     assert told(of(m.PersonProfile, display_name={"ar": seen}, of_age=True)) == {}
+
+
+@pytest.mark.parametrize("control", ["\x00", "\x08", "\x0b", "\x1b", "\x7f"])
+def test_a_text_has_no_control_characters(control: str) -> None:
+    for name in ({"ar": f"أمل{control}"}, {"en": f"A{control}mal"}, {"ar": "أمل", "en": f"Amal\n{control}"}):
+        assert told(of(m.PersonProfile, display_name=name, of_age=True)) == {"display_name": "LOCALIZED_TEXT_CONTROL"}
+    assert told(of(m.PersonProfile, display_name={"ar": "أمل\r\n\tحداد"}, of_age=True)) == {}
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 100_000_001])
+def test_a_number_is_told_from_where_to_where_it_goes(quantity: int) -> None:
+    """None at all is 0, so the sentence has to fit both."""
+    asked = of(needs.CreateNeedRequest, need={"lines": [{"help_code": "kits", "unit_code": "kit"}]})
+    asked.need.lines[0].quantity = quantity
+    (told_,) = [one for one in validation.check(asked) if one.field == "need.lines[0].quantity"]
+    assert told_.en == "has to be a number from 1 to 100,000,000"
+    assert told_.ar == "يجب أن يكون عددا من ١ إلى ١٠٠٬٠٠٠٬٠٠٠"
 
 
 @given(inputs)
