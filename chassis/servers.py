@@ -77,7 +77,10 @@ class Process:
         self.wait(10)
 
     def pause(self) -> None:
+        """Returns when all its threads stand still: until then they may go on answering."""
         self.signal(signal.SIGSTOP)
+        if self.child is not None:
+            os.waitid(os.P_PID, self.child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         self.signal(signal.SIGCONT)

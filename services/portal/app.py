@@ -21,8 +21,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import http, ids, log
-from services.portal import language, multipart, reference
-from services.portal.assets import Assets
+from services.portal import assets, language, multipart, reference
 from services.portal.config import Config
 from services.portal.language import Language
 from services.portal.pages import PAGES, account, home
@@ -56,8 +55,8 @@ class Portal:
 
     def __init__(self, config: Config) -> None:
         self.services = Services(config)
-        self.assets = Assets()
-        self.languages = language.load({"asset": self.assets.url})
+        self.assets = assets.load()
+        self.languages = language.load()
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:

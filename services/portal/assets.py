@@ -1,5 +1,6 @@
 """Static files under names that change with their contents, so that browsers may keep them for ever."""
 
+import functools
 import hashlib
 import pathlib
 import posixpath
@@ -38,3 +39,9 @@ class Assets:
     def read(self, hashed: str) -> tuple[bytes, str] | None:
         """Contents and media type; None when there is no such file."""
         return self._files.get(hashed)
+
+
+@functools.cache
+def load() -> Assets:
+    """The portal's own, read once."""
+    return Assets()

@@ -36,6 +36,7 @@ from markupsafe import Markup, escape
 import vocabularies
 from chassis import pb
 from chassis.call import preferred
+from services.portal import assets
 from services.portal.forms import ZONE
 
 HERE = pathlib.Path(__file__).parent
@@ -52,7 +53,7 @@ TONGUES = {  # languages that most works here are in, as they are called in Syri
 class Language:
     """One language, with an environment of templates that speaks it. Raises FileNotFoundError, UnknownLocaleError."""
 
-    def __init__(self, code: str, shared: Mapping[str, Any]) -> None:
+    def __init__(self, code: str, languages: Mapping[str, "Language"]) -> None:
         folder = HERE / "locale" / code / "LC_MESSAGES"
         first, *rest = map(_catalogue, sorted(folder.glob("*.po")))
         locale, translations = first
@@ -98,7 +99,7 @@ class Language:
             "tongue": self.tongue,
             "quantity": self.quantity,
         }
-        self.templates.globals |= {"language": self, **shared}
+        self.templates.globals |= {"language": self, "languages": languages, "asset": assets.load().url}
 
     def number(self, value: float) -> str:
         """In the numerals and grouping of the locale: ١٬٢٣٤ in Syria. (Babel knows the signs, not the digits.)"""
@@ -255,12 +256,13 @@ class Language:
         return self.templates.get_template(template).render(context)
 
 
-def load(shared: Mapping[str, Any]) -> dict[str, Language]:
-    """All languages by code. `shared`: what every template may use."""
+@functools.cache
+def load() -> Mapping[str, Language]:
+    """All languages by code, read once."""
     codes = sorted(path.name for path in (HERE / "locale").iterdir() if path.is_dir())
     languages: dict[str, Language] = {}
     for code in codes:
-        languages[code] = Language(code, {**shared, "languages": languages})
+        languages[code] = Language(code, languages)
     return languages
 
 

@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 SIZES = {"small": (360, 740), "large": (1280, 900)}
-LANGUAGES = language.load({"asset": str})
+LANGUAGES = language.load()
 
 
 @contextmanager

@@ -36,7 +36,7 @@ from tests.support import (
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-LANGUAGES = language.load({"asset": str})
+LANGUAGES = language.load()
 AWAY = "127.0.0.1:1"  # nothing listens there
 FIELDS = {
     "convening.kind": "WORKSHOP",
