@@ -107,7 +107,7 @@ def test_one_instance(behind: Behind, subtests: pytest.Subtests) -> None:
     with subtests.test("a read that takes too long"):
         began = time.monotonic()
         check_refusal(client.get("/v1/organizations/sleep.3", headers=ARABIC), 504, 4, "DEADLINE_EXCEEDED", "لم يصل")
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 3
         slow = members_pb2.GetOrganizationRequest(organization_id="sleep.3")
         assert code_of(lambda: members.GetOrganization(slow, timeout=10)) is grpc.StatusCode.DEADLINE_EXCEEDED
 

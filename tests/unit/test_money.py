@@ -139,9 +139,9 @@ def test_no_pair_of_district_codes_is_an_account() -> None:
 @pytest.mark.parametrize("piece", ["1 ", "1,", "1", "الف ", "hundred ", "bank ", "محفظة ", "1A"])
 def test_no_text_takes_long(piece: str) -> None:
     """Of 2,000 letters, the most that a field takes: time grows with its length, not with its square."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     money.asks_for_money(piece * (2000 // len(piece)))
-    assert time.perf_counter() - begin < 0.2
+    assert time.process_time() - begin < 0.4
 
 
 @given(st.text(max_size=300))
