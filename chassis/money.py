@@ -60,7 +60,7 @@ def asks_for_money(text: str) -> bool:
 
 
 # -- what is compared ----------------------------------------------------------------------------------------------
-_FOLDED = str.maketrans("أإآٱىةؤئیک٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹٬٫", "اااايهوييك" + "0123456789" * 2 + ",.", "ـ")
+_FOLDED = str.maketrans("أإآٱىةؤئیک٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹٬٫‐–", "اااايهوييك" + "0123456789" * 2 + ",.--", "ـ")
 _UNSEEN = ("Mn", "Me", "Cf")  # vowel signs, soft hyphens, joiners, marks of direction
 
 
@@ -177,7 +177,7 @@ _TRANSFER = re.compile(
     rf"(?<!\w)(?:{_SEND})(?!\w)(?: \S+){{0,6}}? \S?\S?(?:{_SERVICE})(?!\w)"
     rf"|(?:{_SERVICE})(?!\w)(?:\W+\w+){{0,3}}?\W+\d{{5}}"
     r"|(?<!\w)(?:wallet|cash|كاش|[وبل]?(?:ال)?محفظ(?:ه|ت\w+))\W+(?:(?:number|no|رقم\w*)\W+)?\d{8}"  # no portfolio's
-    r"|(?<!\w)paypal\.me/\w"
+    r"|(?<!\w)paypal\.(?:me/\w|com/(?:paypalme|donate))"
     r"|(?<!\w)account\W+(?:(?:number|no)\W+)?\d{8}"
     r"|(?<!\w)(?:usdt|usdc|btc|trx|trc20) (?:wallet|address)"  # who teaches says Bitcoin, who collects says BTC
     rf"|(?<!\d)\d{{8,}}\W+(?:\w+\W+){{0,3}}?(?:{_SERVICE})(?!\w)"
@@ -238,9 +238,10 @@ def _asked(words: list[str]) -> bool:
     for at, word in enumerate(bare):
         if _SUBJECT.fullmatch(word):
             asked = None
-        elif _MONEY.fullmatch(word) or _MONEY.fullmatch(" ".join(bare[at : at + 2])):
+        elif money := _MONEY.fullmatch(" ".join(bare[at : at + 2])) or _MONEY.fullmatch(word):
             in_kind = _IN_KIND.fullmatch(" ".join(bare[at : at + 2]))
-            behind = bare[at + 1] if word.isascii() and at + 1 < len(bare) else ""  # "funding course"; Arabic has none
+            after = at + 1 + money[0].count(" ")
+            behind = bare[after] if word.isascii() and after < len(bare) else ""  # "funding course"; Arabic has none
             if asked is not None and at - asked <= _WINDOW and not _SUBJECT.fullmatch(behind) and not in_kind:
                 return True
         elif _ASKS.fullmatch(word) and not (at and bare[at - 1] in _NOT):  # "we do not pay salaries"

@@ -79,7 +79,7 @@ class Process:
     def pause(self) -> None:
         """Returns when all its threads stand still: until then they may go on answering."""
         self.signal(signal.SIGSTOP)
-        if self.child is not None:
+        if self.running and self.child is not None:
             os.waitid(os.P_PID, self.child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:

@@ -60,8 +60,12 @@ _SIGNS = re.compile(r"\S+")  # what a text without a word is compared by: 😀 i
 _IS_ARABIC = re.compile(f"[{_ARABIC}]")
 
 
+def _found(written: str) -> list[re.Match[str]]:
+    return list(_WORD.finditer(written)) or list(_SIGNS.finditer(written))
+
+
 def _word(found: str) -> str:
-    """Without separators of thousands, the English possessive, and apostrophes: Dar'a is Dara."""
+    """Without separators of thousands, the English possessive, and apostrophes, if anything is left: Dar'a is Dara."""
     return found.replace(",", "").removesuffix("'s").replace("'", "") or found
 
 
@@ -187,8 +191,7 @@ class Analyser:
         letters = [_letters[ord(char)] for char in text]
         origin = [at for at, some in enumerate(letters) for _ in some]  # by place in the normalised text
         origin.append(len(text))
-        written = "".join(letters)
-        found = list(_WORD.finditer(written)) or list(_SIGNS.finditer(written))
+        found = _found("".join(letters))
         tokens = []
         for token, at, length in self._read([_word(one[0]) for one in found]):
             first, last = found[at].start(), found[at + length - 1].end()
@@ -227,5 +230,4 @@ class Analyser:
 
 
 def _said(text: str) -> list[str]:
-    written = normalise(text)
-    return [_word(found) for found in _WORD.findall(written) or _SIGNS.findall(written)]
+    return [_word(one[0]) for one in _found(normalise(text))]

@@ -16,7 +16,8 @@ from buf.validate import validate_pb2
 from chassis.errors import ARABIC_DIGITS, Violation
 from wasl.options.v1 import options_pb2
 
-# By rule id; {} is the rule's value. The counts stand behind a colon, so that no plural depends on them.
+# By rule id; {} is the rule's value, of int32.gte_lte both limits. The counts stand behind a colon, so that no plural
+# depends on them.
 TEXTS = {
     "required": ("is required", "مطلوب"),
     "string.min_len": (
@@ -52,7 +53,7 @@ TEXTS = {
         "يلزم نص بالعربية أو بالإنكليزية أو بكلتيهما",
     ),
     "localized_text.blank": ("has a text in which nothing can be read", "فيه نص لا يُقرأ فيه شيء"),
-    "localized_text.control": ("has control characters", "فيه محارف تحكّم"),
+    "localized_text.control": ("has characters that cannot be seen: remove them", "فيه محارف لا تُرى: احذفها"),
 }
 OTHERWISE = ("is not valid", "غير صالح")
 UNKNOWN = ("is not a field of this request", "ليس حقلا من حقول هذا الطلب")
@@ -106,7 +107,7 @@ def _reason(rule: str) -> str:
 
 
 def _field(message: Descriptor | None, path: list[str]) -> FieldDescriptor | None:
-    """The field at a path."""
+    """None when there is no such field."""
     field = None
     for name in path:
         field = message.fields_by_name.get(name) if message else None

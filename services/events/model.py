@@ -90,7 +90,7 @@ class TimeZoneUnknown(errors.InvalidArgument):
 class TimeOutOfRange(errors.InvalidArgument):
     """What no calendar of people is about; near the year 9999 the clocks of some zones have no time any more."""
 
-    en, ar = "The time has to be from 2000 to 2099", "يجب أن يكون الوقت بين عامي 2000 و2099"
+    en, ar = "The time has to be from 2000 to 2099", "يجب أن يكون الوقت بين عامي ٢٠٠٠ و٢٠٩٩"
 
 
 class SessionUnknown(errors.InvalidArgument):

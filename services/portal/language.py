@@ -51,7 +51,7 @@ TONGUES = {  # languages that most works here are in, as they are called in Syri
 
 
 class Language:
-    """One language, with an environment of templates that speaks it. Raises FileNotFoundError, UnknownLocaleError."""
+    """One language, with an environment of templates that speaks it. Raises ValueError, UnknownLocaleError."""
 
     def __init__(self, code: str, languages: Mapping[str, "Language"]) -> None:
         folder = HERE / "locale" / code / "LC_MESSAGES"

@@ -81,11 +81,13 @@ class Person:
     def finds(self, text: str) -> None:
         """In a list, which has "more" until then. Raises TimeoutError at its end."""
         while not self.sees(text):
-            entries, first = self.page.locator(".entries > li"), self.page.url
-            before = entries.count()
+            before, url = self.page.locator(".entries > li").count(), self.page.url
             self.page.get_by_role("link", name=self.word("list.more"), exact=True).click()
-            grown = "([before, url]) => document.querySelectorAll('.entries > li').length > before || location != url"
-            self.page.wait_for_function(grown, arg=[before, first])  # a script adds to the page, else it is the next
+            grown = (
+                "([before, url]) => location == url"
+                " ? document.querySelectorAll('.entries > li').length > before : document.readyState != 'loading'"
+            )
+            self.page.wait_for_function(grown, arg=[before, url])  # a script adds to the page, else it is the next
 
     def sees(self, text: str) -> bool:
         """Are these words on the page?"""
@@ -94,10 +96,6 @@ class Person:
 
     def says(self, key: str) -> bool:
         return self.sees(self.word(key))
-
-    def waits_for(self, key: str) -> None:
-        """For what a script does. Raises TimeoutError."""
-        self.page.get_by_text(self.word(key)).first.wait_for()
 
     def sign_up(self, email: str, password: str) -> None:
         self.go("/sign-up")

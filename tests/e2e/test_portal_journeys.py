@@ -186,7 +186,7 @@ def test_a_record_is_found_by_another_spelling(network: Network, visitor: Visito
     text: FilePayload = {"name": "دليل.txt", "mimeType": "text/plain", "buffer": "التجربة الأولى\n".encode() * 5000}
     writer.page.set_input_files("#file", text)
     writer.press("upload.do")
-    writer.waits_for("notice.record.file")
+    assert writer.says("notice.record.file")
     writer.press("record.submit")
     assert writer.says("notice.record.submit")
     curator.sign_in(**network.curator_account())

@@ -70,7 +70,7 @@ class Workers:
         self.ports: dict[Process, int] = {}
 
     async def start(self, *, ready: bool = True, **environment: str) -> Process:
-        """A new one, waited for until it is ready or not at all."""
+        """A new one; it is ready unless `ready` is false."""
         port = free_port()
         worker = Process(
             [sys.executable, "-m", "tests.integration.timer_worker"],
@@ -86,7 +86,7 @@ class Workers:
             return httpx.get(f"http://127.0.0.1:{port}/ready").status_code == 200
 
         if ready:
-            await asyncio.to_thread(wait_until, check, START_SECONDS, f"worker: {worker.output()}")
+            await asyncio.to_thread(wait_until, check, START_SECONDS, "worker")
         return worker
 
     def metrics(self, worker: Process) -> dict[str, float]:

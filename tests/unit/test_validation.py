@@ -111,7 +111,7 @@ def test_a_text_is_not_blank_in_any_language(blank: str) -> None:
     assert told(of(m.PersonProfile, display_name={"ar": seen}, of_age=True)) == {}
 
 
-@pytest.mark.parametrize("control", ["\x00", "\x08", "\x0b", "\x1b", "\x7f"])
+@pytest.mark.parametrize("control", ["\x00", "\x08", "\x0b", "\x1b", "\x7f", "\x85"])
 def test_a_text_has_no_control_characters(control: str) -> None:
     for name in ({"ar": f"أمل{control}"}, {"en": f"A{control}mal"}, {"ar": "أمل", "en": f"Amal\n{control}"}):
         assert told(of(m.PersonProfile, display_name=name, of_age=True)) == {"display_name": "LOCALIZED_TEXT_CONTROL"}

@@ -244,12 +244,8 @@ async def change(visit: Visit) -> Response:
 
 
 def _typed(form: Form, kind: Any, **known: Any) -> Any:
-    """The sessions' times are those of the zone that the form names; a session whose times were emptied is none."""
-    made = form.message(kind, form.value("convening.time_zone"), **known)
-    kept = [one for one in made.convening.sessions if one.HasField("start_time") or one.HasField("end_time")]
-    del made.convening.sessions[:]
-    made.convening.sessions.extend(kept)
-    return made
+    """The sessions' times are those of the zone that the form names."""
+    return form.message(kind, form.value("convening.time_zone"), **known)
 
 
 async def _saved(visit: Visit, form: Form, one: m.Convening) -> Response:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!wasl/type/v1/localized_text.proto\x12\x0cwasl.type.v1\x1a\x1b\x62uf/validate/validate.proto\"\xcf\x03\n\rLocalizedText\x12\x14\n\x02\x61r\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x14\n\x02\x65n\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f:\x91\x03\xbaH\x8d\x03\x1ai\n\x17localized_text.required\x12.give the text in Arabic, in English or in both\x1a\x1ethis.ar != \'\' || this.en != \'\'\x1a\x87\x01\n\x14localized_text.blank\x12\'a text needs something that can be read\x1a\x46![this.ar, this.en].exists(text, text.matches(\'^[\\\\s\\\\p{Z}\\\\p{C}]+$\'))\x1a\x95\x01\n\x16localized_text.control\x12 a text has no control characters\x1aY![this.ar, this.en].exists(text, text.matches(\'[\\\\x00-\\\\x08\\\\x0b\\\\x0c\\\\x0e-\\\\x1f\\\\x7f]\'))b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!wasl/type/v1/localized_text.proto\x12\x0cwasl.type.v1\x1a\x1b\x62uf/validate/validate.proto\"\xbb\x03\n\rLocalizedText\x12\x14\n\x02\x61r\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x14\n\x02\x65n\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f:\xfd\x02\xbaH\xf9\x02\x1ai\n\x17localized_text.required\x12.give the text in Arabic, in English or in both\x1a\x1ethis.ar != \'\' || this.en != \'\'\x1a\x87\x01\n\x14localized_text.blank\x12\'a text needs something that can be read\x1a\x46![this.ar, this.en].exists(text, text.matches(\'^[\\\\s\\\\p{Z}\\\\p{C}]+$\'))\x1a\x81\x01\n\x16localized_text.control\x12 a text has no control characters\x1a\x45![this.ar, this.en].exists(text, text.matches(\'[^\\\\P{Cc}\\\\t\\\\n\\\\r]\'))b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,7 +37,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOCALIZEDTEXT'].fields_by_name['en']._loaded_options = None
   _globals['_LOCALIZEDTEXT'].fields_by_name['en']._serialized_options = b'\272H\005r\003\030\320\017'
   _globals['_LOCALIZEDTEXT']._loaded_options = None
-  _globals['_LOCALIZEDTEXT']._serialized_options = b'\272H\215\003\032i\n\027localized_text.required\022.give the text in Arabic, in English or in both\032\036this.ar != \'\' || this.en != \'\'\032\207\001\n\024localized_text.blank\022\'a text needs something that can be read\032F![this.ar, this.en].exists(text, text.matches(\'^[\\\\s\\\\p{Z}\\\\p{C}]+$\'))\032\225\001\n\026localized_text.control\022 a text has no control characters\032Y![this.ar, this.en].exists(text, text.matches(\'[\\\\x00-\\\\x08\\\\x0b\\\\x0c\\\\x0e-\\\\x1f\\\\x7f]\'))'
+  _globals['_LOCALIZEDTEXT']._serialized_options = b'\272H\371\002\032i\n\027localized_text.required\022.give the text in Arabic, in English or in both\032\036this.ar != \'\' || this.en != \'\'\032\207\001\n\024localized_text.blank\022\'a text needs something that can be read\032F![this.ar, this.en].exists(text, text.matches(\'^[\\\\s\\\\p{Z}\\\\p{C}]+$\'))\032\201\001\n\026localized_text.control\022 a text has no control characters\032E![this.ar, this.en].exists(text, text.matches(\'[^\\\\P{Cc}\\\\t\\\\n\\\\r]\'))'
   _globals['_LOCALIZEDTEXT']._serialized_start=81
-  _globals['_LOCALIZEDTEXT']._serialized_end=544
+  _globals['_LOCALIZEDTEXT']._serialized_end=524
 # @@protoc_insertion_point(module_scope)

@@ -18,8 +18,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class LocalizedText(_message.Message):
-    """A text that people read, by language (BCP 47). At least one language is given, and none is blank: of spaces and of
-    characters that are not seen; none has control characters but tabs and ends of lines.
+    """A text that people read, by language (BCP 47). At least one language is given. None is blank (only spaces and
+    characters that are not seen), and none has control characters but tabs and ends of lines.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
