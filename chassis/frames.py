@@ -45,6 +45,8 @@ def properties(message: Any, class_id: int, contents: bytes, offset: int) -> int
     """
     try:
         message.properties, offset = PROPERTY_CLASSES[class_id](contents, offset)
+        for text in message.properties.values():
+            str(text).encode()  # half a surrogate pair comes through, and can be neither logged nor sent on
     except Exception:  # noqa: BLE001 - text that is not UTF-8, times beyond all years: whoever may publish could write it
         message.properties = {}
     return offset

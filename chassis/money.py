@@ -25,22 +25,23 @@ class MoneyRefused(errors.InvalidArgument):
 
 
 def check(request: Message) -> None:
-    """Looks at every text in both languages that a request holds. Raises MoneyRefused, which names the field."""
+    """Looks at all that people wrote in a request. Raises MoneyRefused, which names the field."""
     for path, text in _texts(request, ""):
-        if asks_for_money(text.ar) or asks_for_money(text.en):
+        if asks_for_money(text):
             raise MoneyRefused(field=path)
 
 
-def _texts(message: Message, prefix: str) -> Iterator[tuple[str, LocalizedText]]:
+def _texts(message: Message, prefix: str) -> Iterator[tuple[str, str]]:
+    """Texts in either language, and plain ones: names have a space and addresses ://, ids and codes have neither."""
     for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
         for number, one in enumerate(value if field.is_repeated else [value]):
             path = f"{prefix}{field.name}[{number}]" if field.is_repeated else f"{prefix}{field.name}"
             if isinstance(one, LocalizedText):
-                yield path, one
-            else:
+                yield from ((path, one.ar), (path, one.en))
+            elif isinstance(one, Message):
                 yield from _texts(one, f"{path}.")
+            elif isinstance(one, str) and (" " in one or "://" in one):
+                yield path, one
 
 
 def asks_for_money(text: str) -> bool:
@@ -178,6 +179,7 @@ _TRANSFER = re.compile(
     rf"|(?:{_SERVICE})(?!\w)(?:\W+\w+){{0,3}}?\W+\d{{5}}"
     r"|(?<!\w)(?:wallet|cash|كاش|[وبل]?(?:ال)?محفظ(?:ه|ت\w+))\W+(?:(?:number|no|رقم\w*)\W+)?\d{8}"  # no portfolio's
     r"|(?<!\w)paypal\.(?:me/\w|com/(?:paypalme|donate))"
+    r"|(?<!\w)(?:gofundme|ko-fi|buymeacoffee|patreon)\.com/\w"
     r"|(?<!\w)account\W+(?:(?:number|no)\W+)?\d{8}"
     r"|(?<!\w)(?:usdt|usdc|btc|trx|trc20) (?:wallet|address)"  # who teaches says Bitcoin, who collects says BTC
     rf"|(?<!\d)\d{{8,}}\W+(?:\w+\W+){{0,3}}?(?:{_SERVICE})(?!\w)"
@@ -200,7 +202,7 @@ _ASKS = re.compile(
 _MONEY = re.compile(
     _any(
         r"money|cash|funds|funding|fund|donations?|salar(?:y|ies)|stipends?|wages|loans?|grants?|fees",
-        r"(?:financial|monetary) (?:support|help|aid|assistance|contributions?|sponsorship)",
+        r"(?:financial|monetary)[ -](?:support|help|aid|assistance|contributions?|sponsorship)",
         r"payments?|allowances?|rent|dollars|euros|liras?|dinars|riyals|dirhams|usdt|bitcoins?",
         r"(?:ب|ل|و|ال|بال|لل|وال)*(?:مال|اموالا?|مالا|نقود|نقدا|نقديه|نقدي|مبلغ|مبالغ|مبلغا|تمويل|تمويلا|"
         r"ماليا|ماليه|مالي|تبرعات|رواتب|راتب|راتبا|اجور|اجور|سلفه|قرضا?|قروضا?|كاش|فلوس|مصاري|رسوم|ايجار|بدل|"
@@ -211,12 +213,13 @@ _MONEY = re.compile(
 _SUBJECT = re.compile(
     _any(
         r"courses?|training|trainers?|workshops?|lessons?|books?|textbooks?|experts?|curricul(?:um|a)",
+        r"leaflets?|sessions?|explain(?:s|ing)?|advice|advis(?:ing|ors?|ers?)|counsell?(?:ing|ors?)|understand|boxes",
         r"seminars?|guides?|skills?|literacy|about|on|history|proposals?|writing|reports?|managers?",
         r"management|policy|policies|raiser|raisers|planning|systems?|software|registers?|study|research",
         r"teachers?|lecture|lectures|proposal|applications?|without|no|not|free|waiver|instead|never",
         r"accountants?|officers?|pictures?|photos?|coins?|museums?|games?|stor(?:y|ies)|posters?|worksheets?",
         r"(?:ال|ب|ل|و|بال|لل|وال)*(?:دوره|دورات|تدريب|تدريبا|تدريبيه|مدرب|مدربين|مدربا|ورشه|ورشات|ورش|درس|"
-        r"دروس|كتاب|كتب|كتابا|خبير|خبيرا|خبراء|منهاج|منهج|ندوه|دليل|دليلا|مهارات|ثقافه|حول|تاريخ|مقترحات|"
+        r"شرح|شرحا|ماده|تدريس|لوحات|معلمي|مدرس|مدرسا|مدرسي|دروس|كتاب|كتب|كتابا|خبير|خبيرا|خبراء|منهاج|منهج|ندوه|دليل|دليلا|مهارات|ثقافه|حول|تاريخ|مقترحات|"
         r"كتابه|تقارير|تقرير|مدير|اداره|سياسه|تخطيط|نظام|برنامج|دراسه|بحث|معلم|محاضره|محاسب|محاسبا|محاسبه|"
         r"دون|بلا|بدون|مجانا|مجاني|مجانيه|لا|ليس|ليست|لسنا|لن|بدل|وليس|راس|صور|عملات|متحف|لعبه|قصه|قصص)",
     )

@@ -58,7 +58,7 @@ def tell(*lines: str) -> None:
 
 def printable(told: object) -> str:
     """On one line, without what would command the operator's terminal: whoever may publish could have written it."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", str(told))
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", " ", str(told))
 
 
 class Parked(msgspec.Struct, frozen=True):

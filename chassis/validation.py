@@ -87,7 +87,9 @@ def _violation(message: Descriptor, violation: Any) -> Violation:
         f"{one.field_name}[{one.subscript.value}]" if one.subscript else one.field_name for one in elements
     )
     field = _field(message, [one.field_name for one in elements])
-    if field and field.GetOptions().HasExtension(options_pb2.explanation):
+    # Of a list of codes, what the contract says is about each of them.
+    about_list = rule.startswith("repeated.") and field and not field.message_type
+    if field and not about_list and field.GetOptions().HasExtension(options_pb2.explanation):
         own = field.GetOptions().Extensions[options_pb2.explanation]  # what the contract says instead of a general text
         return Violation(named, _reason(rule), own.en, own.ar)
     en, ar = TEXTS.get(rule, OTHERWISE)

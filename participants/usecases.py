@@ -43,6 +43,9 @@ async def show_participant(tx: Tx, *, member: events_pb2.Member, version: int) -
 
 async def show_affiliation(tx: Tx, *, affiliation: events_pb2.AffiliationSummary, version: int) -> None:
     """Keep the newest public state of an affiliation. Raises events.Invalid for what is none."""
+    known = affiliation.affiliation_id and affiliation.organization_id and affiliation.account_id
+    if not (known and affiliation.role and affiliation.state):
+        raise events.Invalid("an affiliation without id, organization, account, role or state")
     store.show_affiliation(
         tx,
         Affiliation(

@@ -110,4 +110,5 @@ def _is_repeated(moment: datetime) -> bool:
 
 def _said(text: LocalizedText, language: str) -> str:
     """In the language that was asked for, if it is there; without the control characters that a TEXT may not have."""
-    return _CONTROL.sub("", (text.ar or text.en) if language == "ar" else (text.en or text.ar))
+    said = (text.ar or text.en) if language == "ar" else (text.en or text.ar)
+    return _CONTROL.sub("", said).replace("\\N", "\\\u2060N")  # icalendar would take the two for the end of a line

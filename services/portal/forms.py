@@ -107,12 +107,16 @@ class Form:
         self.errors = {_form_name(path): text for path, text in refused.fields.items()}
         self.summary = self._translate("form.wrong") if self.errors else refused.text or self._translate("form.busy")
         if saved:
-            self.summary += " " + self._translate("form.saved")
+            self._add("form.saved")
         fresh = {name: values for name, values in self._filled.items() if name.endswith(".etag") and name in self.typed}
         if refused.reason == "VERSION_CONFLICT" and fresh and not saved:  # who reads that, and sends it again, means it
             self.typed |= fresh
-            self.summary += " " + self._translate("form.again")
+            self._add("form.again")
         self.status = refused.status
+
+    def _add(self, key: str) -> None:
+        """Another sentence; what services say has no stop at its end."""
+        self.summary = f"{self.summary.rstrip('.')}. {self._translate(key)}"
 
     def missing(self) -> list[str]:
         """Errors of fields that the form does not show."""

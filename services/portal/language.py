@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jinja2
-from babel import Locale, UnknownLocaleError
+from babel import Locale
 from babel.dates import (
     format_date,
     format_skeleton,
@@ -185,10 +185,8 @@ class Language:
         """A language's name; the code itself when it has none here."""
         if code in TONGUES:
             return self.gettext(TONGUES[code])
-        try:
-            return Locale.parse(code, sep="-").get_display_name(self.locale) or code
-        except (UnknownLocaleError, ValueError):
-            return code
+        names, (first, *_) = self.locale.languages, code.split("-")
+        return names.get(code.replace("-", "_")) or names.get(first) or code
 
     def size(self, size_bytes: int) -> str:
         """`2.3 MB`. (Babel knows no such unit in Arabic.)"""

@@ -44,7 +44,7 @@ class _Claims(msgspec.Struct):
 def read(request: Request) -> Session | None:
     """What the cookies hold; None when they hold nothing or what is no token of ours."""
     access, refresh = request.cookies.get(ACCESS, ""), request.cookies.get(REFRESH, "")
-    return of_tokens(access, refresh) if access and refresh else None
+    return of_tokens(access, refresh) if access.isascii() and access and refresh else None
 
 
 def of_tokens(access: str, refresh: str) -> Session | None:

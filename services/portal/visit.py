@@ -192,12 +192,12 @@ class Visit:
             return Response(status_code=304, headers=headers)
         return Response(contents, status, headers, media_type)
 
-    def url(self, path: str, **query: str | int) -> str:
+    def url(self, path: str, /, **query: str | int) -> str:
         """The address of a page in the visitor's language."""
         said = {name: value for name, value in query.items() if value}
         return f"/{self.language.code}{path}" + (f"?{urlencode(said)}" if said else "")
 
-    def here(self, **query: str | int) -> str:
+    def here(self, /, **query: str | int) -> str:
         """This page with these arguments changed; "" takes one away."""
         return self.url(self.path, **{**self.request.query_params, **query})
 

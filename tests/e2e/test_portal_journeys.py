@@ -260,7 +260,8 @@ def things(network: Network, browser: Browser) -> dict[str, str]:
     curator = network.signed_in(**network.curator_account())
     curator.ok("POST", f"/v1/records/{record['recordId']}:publish", json={})
     ids["written"] = member.ok("POST", "/v1/records", json=written)["recordId"]
-    own_offer = member.ok("POST", "/v1/offers", params=query, json={"title": {"ar": "قرطاسية"}, "lines": lines})
+    long = "قرطاسية" * 12  # a word that no line holds
+    own_offer = member.ok("POST", "/v1/offers", params=query, json={"title": {"ar": long}, "lines": lines})
     ids |= {"own_offer": own_offer["offerId"], "other": other_id, "account": applications[0]["accountId"]}
     profile = {"displayName": {"ar": "أمل حداد", "en": "Amal Haddad"}, "ofAge": True}
     about = member.ok("POST", "/v1/applications", json={"person": profile})["applicationId"]

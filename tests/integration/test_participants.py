@@ -309,6 +309,15 @@ async def test_a_member_of_no_kind_that_is_known_is_no_event(matching: Service, 
         await matching.app.run(usecases.show_participant, member=member, version=1)
 
 
+@pytest.mark.parametrize("missing", ["affiliation_id", "organization_id", "account_id", "role", "state"])
+async def test_an_affiliation_without_what_it_is_about_is_no_event(matching: Service, missing: str) -> None:
+    known = {"affiliation_id": NO_ID, "organization_id": NO_ID, "account_id": NO_ID, "role": "STAFF"}
+    affiliation = of(events_pb2.AffiliationSummary, **known, state="CONFIRMED")
+    affiliation.ClearField(missing)  # type: ignore[arg-type]  # by any name
+    with pytest.raises(events.Invalid):
+        await matching.app.run(usecases.show_affiliation, affiliation=affiliation, version=1)
+
+
 # -- who acts for whom ---------------------------------------------------------------------------------------------
 async def test_nobody_acts_for_a_member_without_an_account(matching: Service) -> None:
     member = of(

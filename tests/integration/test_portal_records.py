@@ -232,6 +232,12 @@ async def test_a_search_that_saw_only_a_part_says_so(stack: Stack, monkeypatch: 
     assert "only the newest of them were looked at" in plain(await stack.browser().read("/records", q=word))
 
 
+@pytest.mark.parametrize("name", ["path", "self", "query"])
+async def test_an_argument_that_the_page_does_not_know_changes_nothing(stack: Stack, name: str) -> None:
+    await stack.published()
+    assert (await stack.browser().client.get("/en/records", params={name: "1"})).status_code == 200
+
+
 @pytest.mark.parametrize(("code", "sentence"), [("en", "characters"), ("ar", "حرف")])
 async def test_what_cannot_be_asked_is_told_at_the_field(stack: Stack, code: str, sentence: str) -> None:
     answer = await stack.browser(code=code).client.get(f"/{code}/records", params={"q": "x" * 201})

@@ -309,13 +309,15 @@ def unreadable(calm: Trap, event_id: str, body: bytes, properties: bytes) -> Non
         channel.basic_publish(message, routing_key=f"trap.{TYPE}")
 
 
-# Flags of a table of headers, of a message id; a key of two octets, a time in the year 146 billion, no UTF-8.
+# Flags of a table of headers, of a message id; no UTF-8, half a surrogate pair, a time in the year 146 billion.
 HEADERS, MESSAGE_ID = b"\x20\x00", b"\x00\x80"
 ENDLESS = HEADERS + b"\x00\x00\x00\x0c\x02atT" + (1 << 62).to_bytes(8, "big")
 NAMELESS = HEADERS + b"\x00\x00\x00\x05\x02\xff\xfet\x01"
 
 
-@pytest.mark.parametrize("properties", [MESSAGE_ID + b"\x02\xff\xfe", ENDLESS, NAMELESS])
+@pytest.mark.parametrize(
+    "properties", [MESSAGE_ID + b"\x02\xff\xfe", MESSAGE_ID + b"\x03\xed\xa0\x80", ENDLESS, NAMELESS]
+)
 def test_properties_that_cannot_be_read_hold_up_nobody(calm: Trap, properties: bytes) -> None:
     known = uuid.uuid4().hex
     unreadable(calm, known, events.encode(happened(f"{known}-a")), properties)

@@ -187,5 +187,13 @@ def test_a_text_cannot_break_out_of_its_line() -> None:
     assert file.count(b"\r\nEND:VCALENDAR") == 1
 
 
+@pytest.mark.parametrize("text", [r"C:\New folder", r"\N", r"C:\new, C:\\N; x"])
+def test_a_backslash_ends_no_line(text: str) -> None:
+    file = render(replace(COURSE, title=LocalizedText(en=text)))
+    (read, *_), (by_node, *_) = read_by_python(file), read_by_node(file)
+    assert "\n" not in read["summary"] + by_node["summary"]
+    assert by_node["summary"].replace("\u2060", "") == text
+
+
 def test_an_empty_calendar_is_one() -> None:
     assert read_by_python(render()) == read_by_node(render()) == []

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 import vocabularies
 from chassis import money
+from wasl.events.v1.convenings_pb2 import Convening, CreateConveningRequest
 from wasl.matching.v1.postings_pb2 import CreateNeedRequest, Line, Need
+from wasl.resources.v1.resources_pb2 import CreateRecordRequest, Record
 from wasl.type.v1.localized_text_pb2 import LocalizedText
 
 SET = tomllib.loads(pathlib.Path(__file__).with_name("money_set.toml").read_text(encoding="utf-8"))
@@ -106,6 +108,18 @@ def test_the_refusal_names_the_field_and_gives_advice_in_both_languages() -> Non
         assert "منسّق" in violation.ar
 
 
+def test_names_and_addresses_are_looked_at_too() -> None:
+    paid = Record(creators=["Amal Haddad", "Send 500 USD"])
+    linked = Convening(online_uri="https://paypal.me/school")
+    for request, field in (
+        (CreateRecordRequest(record=paid), "record.creators[1]"),
+        (CreateConveningRequest(convening=linked), "convening.online_uri"),
+    ):
+        with pytest.raises(money.MoneyRefused) as refused:
+            money.check(request)
+        assert refused.value.violations[0].field == field
+
+
 @pytest.mark.parametrize(
     "sentence",
     [
@@ -121,6 +135,9 @@ def test_the_refusal_names_the_field_and_gives_advice_in_both_languages() -> Non
         "5 SDG posters",
         "We need a trainer in financial management",
         "We need financial aid officers",
+        "We need a leaflet that explains financial support for students",
+        "A workshop for counsellors who provide financial support advice",
+        "نحتاج إلى لوحات ورسوم للصفوف",
         "Offering a seminar on financial support for universities",
         "نحتاج دفاتر لل 300 تلميذ",
         "نحتاج دفاتر لل300 تلميذ",
