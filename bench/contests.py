@@ -20,9 +20,11 @@ from chassis.mongo import Document
 from chassis.values import LocalizedText
 from participants.model import Participant, ParticipantKind
 from services.events import store as events
-from services.events.model import Audience, Convening, ConveningState, Kind, Seats, Session
+from services.events.model import Audience, Convening, ConveningState, Kind, Session
+from services.events.registrations import Seats
 from services.matching import store as matching
-from services.matching.model import PROPOSAL_LIFE, Line, Match, MatchState, Posting, PostingState, Side
+from services.matching.matches import PROPOSAL_LIFE, Match, MatchState
+from services.matching.model import Line, Posting, PostingState, Side
 
 VIEW = "participants.1"
 TITLE = LocalizedText(ar="ورشة في تعليم القراءة", en="A workshop on teaching to read")

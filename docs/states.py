@@ -16,7 +16,7 @@ NOW, LATER = datetime(2030, 1, 1, tzinfo=UTC), datetime(2030, 6, 1, tzinfo=UTC)
 
 
 def diagrams(model: types.ModuleType) -> Iterator[tuple[str, str]]:
-    """Name and Mermaid diagram of every Struct of a model.py whose `state` is an enum."""
+    """Name and Mermaid diagram of every Struct of a module whose `state` is an enum."""
     for name, kind in vars(model).items():
         if inspect.isclass(kind) and issubclass(kind, msgspec.Struct) and kind.__module__ == model.__name__:
             states = typing.get_type_hints(kind).get("state")

@@ -280,7 +280,10 @@ def service_page(path: pathlib.Path, contract: Contract) -> str:
 
 
 def state_diagrams(service: str) -> str:
-    found = states.diagrams(importlib.import_module(f"services.{service}.model"))
+    """Of its model.py, then of the nouns that have grown a module of their own."""
+    paths = sorted(ROOT.glob(f"services/{service}/*.py"), key=lambda path: (path.stem != "model", path.stem))
+    structs = [path.stem for path in paths if re.search(r"^class \w+\(Struct,", path.read_text(), re.MULTILINE)]
+    found = [one for name in structs for one in states.diagrams(importlib.import_module(f"services.{service}.{name}"))]
     return "\n\n".join(f"**{name}**\n\n{diagram}" for name, diagram in found)
 
 

@@ -15,18 +15,14 @@ from participants import store as participants
 from services.events.model import (
     EARLIEST,
     LATEST,
-    LIVE,
     Audience,
     CalendarFeed,
     CalendarNotFound,
     Convening,
     ConveningNotFound,
     ConveningState,
-    Registration,
-    RegistrationNotFound,
-    RegistrationState,
-    Seats,
 )
+from services.events.registrations import LIVE, Registration, RegistrationNotFound, RegistrationState, Seats
 
 SEAT_LAPSES, CONVENING_ENDS = "seat_lapses", "convening_ends"  # timers
 

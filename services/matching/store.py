@@ -15,20 +15,8 @@ from chassis.mongo import from_document, to_document
 from chassis.paging import Page, page
 from chassis.tx import Tx
 from participants import store as participants
-from services.matching.model import (
-    MATCHED,
-    NOT_FOUND,
-    Audience,
-    Line,
-    Match,
-    MatchNotFound,
-    MatchState,
-    Place,
-    Posting,
-    PostingState,
-    Side,
-    Statistics,
-)
+from services.matching.matches import MATCHED, Match, MatchNotFound, MatchState
+from services.matching.model import NOT_FOUND, Audience, Line, Place, Posting, PostingState, Side, Statistics
 from services.matching.ranking import OpenLine, nearest
 
 POSTING_EXPIRES, MATCH_EXPIRES = "posting_expires", "match_expires"  # timers

@@ -1,4 +1,4 @@
-"""Accounts, sessions, applications, people and organizations: their states, transitions and errors. Pure."""
+"""Accounts, sessions, applications, people, organizations and figures: their states, transitions and errors. Pure."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -58,12 +58,6 @@ class OwnRole(errors.FailedPrecondition):
     ar = "لا يمكنك سحب دور من نفسك: اطلب ذلك من منسّق آخر"
 
 
-class AffiliationOver(errors.FailedPrecondition):
-    """Its end has passed while it waited."""
-
-    en, ar = "The affiliation was asked for until a day that has passed", "طُلب الانتساب إلى يوم مضى"
-
-
 class PersonAlready(errors.AlreadyExists):
     """The account has joined as a person before; it may still apply for organizations."""
 
@@ -104,28 +98,6 @@ class ApplicationInOtherState(errors.FailedPrecondition):
     en, ar = (
         "This is not possible while the application is {state_en}",
         "لا يمكن ذلك والطلب {state_ar}",
-    )
-
-
-class AffiliationNotFound(errors.NotFound):
-    """No such affiliation."""
-
-    en, ar = "There is no such affiliation", "لا يوجد انتساب كهذا"
-
-
-class AffiliationExists(errors.AlreadyExists):
-    """The person has an affiliation with the organization that is asked for or holds."""
-
-    en = "This person has an affiliation with this organization already"
-    ar = "لهذا الشخص انتساب قائم إلى هذه المنظمة"
-
-
-class AffiliationInOtherState(errors.FailedPrecondition):
-    """The affiliation is not in a state from which this can be done."""
-
-    en, ar = (
-        "This is not possible while the affiliation is {state_en}",
-        "لا يمكن ذلك والانتساب {state_ar}",
     )
 
 
@@ -340,72 +312,7 @@ def check_owner(member: Person | Organization, caller: Caller) -> None:
         raise NotYours
 
 
-# -- affiliations --------------------------------------------------------------------------------------------------
-class AffiliationRole(StrEnum):
-    REPRESENTATIVE = "REPRESENTATIVE"
-    STAFF = "STAFF"
-    VOLUNTEER = "VOLUNTEER"
-
-
-class AffiliationState(StrEnum):
-    REQUESTED = "REQUESTED"
-    CONFIRMED = "CONFIRMED"
-    DECLINED = "DECLINED"
-    ENDED = "ENDED"
-
-
-OPEN_AFFILIATION = (AffiliationState.REQUESTED, AffiliationState.CONFIRMED)
-_AFFILIATION_SAID = {
-    AffiliationState.REQUESTED: ("not confirmed yet", "بانتظار التأكيد"),
-    AffiliationState.CONFIRMED: ("confirmed", "مؤكَّد"),
-    AffiliationState.DECLINED: ("declined", "مرفوض"),
-    AffiliationState.ENDED: ("ended", "منتهٍ"),
-}
-
-
-class Affiliation(Struct, frozen=True, kw_only=True):
-    """A person's tie to an organization; `account_id` is the person's. It holds from `start_time` to `end_time`."""
-
-    affiliation_id: str
-    person_id: str
-    organization_id: str
-    account_id: str
-    role: AffiliationRole
-    state: AffiliationState
-    create_time: datetime
-    start_time: datetime | None = None
-    end_time: datetime | None = None
-    decline_reason: LocalizedText | None = None
-    version: int = 0
-
-    def check_times(self) -> None:
-        """Raises EndsBeforeItStarts."""
-        if self.end_time is not None and self.end_time <= (self.start_time or self.create_time):
-            raise errors.EndsBeforeItStarts(field="affiliation.end_time")
-
-    def confirm(self, *, at: datetime) -> "Affiliation":
-        """Raises AffiliationInOtherState, AffiliationOver."""
-        self._expect(AffiliationState.REQUESTED)
-        if self.end_time is not None and self.end_time <= at:
-            raise AffiliationOver
-        return replace(self, state=AffiliationState.CONFIRMED, start_time=self.start_time or at)
-
-    def decline(self, *, reason: LocalizedText) -> "Affiliation":
-        """Raises AffiliationInOtherState."""
-        self._expect(AffiliationState.REQUESTED)
-        return replace(self, state=AffiliationState.DECLINED, decline_reason=reason)
-
-    def end(self) -> "Affiliation":
-        """Raises AffiliationInOtherState."""
-        self._expect(*OPEN_AFFILIATION)
-        return replace(self, state=AffiliationState.ENDED)
-
-    def _expect(self, *states: AffiliationState) -> None:
-        if self.state not in states:
-            english, arabic = _AFFILIATION_SAID[self.state]
-            raise AffiliationInOtherState(state=self.state.name, state_en=english, state_ar=arabic)
-
-
+# -- figures -------------------------------------------------------------------------------------------------------
 class Statistics(Struct, frozen=True, kw_only=True):
     """The network in figures."""
 

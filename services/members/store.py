@@ -14,13 +14,11 @@ from chassis.aggregates import Aggregates
 from chassis.mongo import from_document
 from chassis.paging import Page, page
 from chassis.tx import Tx
+from services.members.affiliations import OPEN_AFFILIATION, Affiliation, AffiliationNotFound
 from services.members.model import (
-    OPEN_AFFILIATION,
     UNDECIDED,
     Account,
     AccountNotFound,
-    Affiliation,
-    AffiliationNotFound,
     Application,
     ApplicationNotFound,
     ApplicationState,

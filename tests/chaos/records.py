@@ -11,6 +11,8 @@ from chassis.mongo import from_document
 from chassis.parked import waiting
 from chassis.publisher import FAILURES, connect
 from services.events import model as events
+from services.events import registrations as registration_model
+from services.matching import matches as match_model
 from services.matching import model as matching
 from services.resources import model as resources
 from tests.chaos.journeys import Journeys
@@ -31,9 +33,9 @@ def collect(stack: Stack, load: Load) -> Records:
         joined = {one["event_id"]: one["subject"] for one in members.log.find({"type": JOINED})}
         marks = {name: _ids(client[f"wasl_{name}"].inbox, {"_id": {"$regex": f"^{JOINED}:"}}) for name in CONSUMERS}
         postings = _all(client.wasl_matching.postings, matching.Posting)
-        matches = _all(client.wasl_matching.matches, matching.Match)
+        matches = _all(client.wasl_matching.matches, match_model.Match)
         convenings = _all(client.wasl_events.convenings, events.Convening)
-        registrations = _all(client.wasl_events.registrations, events.Registration)
+        registrations = _all(client.wasl_events.registrations, registration_model.Registration)
         versions = _all(client.wasl_resources.records, resources.Record)
         capacity = {one.convening_id: one.capacity for one in convenings}
         return Records(
@@ -70,7 +72,7 @@ def collect(stack: Stack, load: Load) -> Records:
             ],
             seats=[
                 Seats(one.convening_id, capacity[one.convening_id], one.taken, one.entries)
-                for one in _all(client.wasl_events.seats, events.Seats)
+                for one in _all(client.wasl_events.seats, registration_model.Seats)
             ],
             registrations=[
                 Registration(

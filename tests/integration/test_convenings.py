@@ -19,7 +19,8 @@ from chassis.call import Caller
 from chassis.servers import Process, free_port
 from chassis.tx import Tx
 from services.events import store
-from services.events.model import Convening, ConveningInOtherState, RegistrationState
+from services.events.model import Convening, ConveningInOtherState
+from services.events.registrations import RegistrationState
 from services.events.usecases import seats
 from services.events.worker import EventsWorker
 from tests.support import (

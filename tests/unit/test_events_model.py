@@ -10,19 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec.structs import replace
 
 from chassis.values import LocalizedText
-from services.events import model
-from services.events.model import (
-    HAS_SEAT,
-    LIVE,
-    Audience,
-    Convening,
-    ConveningState,
-    Kind,
-    Registration,
-    RegistrationState,
-    Seats,
-    Session,
-)
+from services.events import model, registrations
+from services.events.model import Audience, Convening, ConveningState, Kind, Session
+from services.events.registrations import HAS_SEAT, LIVE, Registration, RegistrationState, Seats
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -94,7 +84,7 @@ def test_a_registration_goes_only_where_it_may(state: RegistrationState, step: s
     if state.name in allowed:
         assert do(registration(state)).state.name == target
     else:
-        with pytest.raises(model.RegistrationInOtherState) as refused:
+        with pytest.raises(registrations.RegistrationInOtherState) as refused:
             do(registration(state))
         assert refused.value.text("ar") != refused.value.text("en")
 
@@ -272,7 +262,7 @@ class WaitingList(RuleBasedStateMachine):
     @rule(capacity=st.integers(1, 6))
     def resize(self, capacity: int) -> None:
         if capacity < self.seats.taken:
-            with pytest.raises(model.BelowSeatsTaken):
+            with pytest.raises(registrations.BelowSeatsTaken):
                 self.seats.check_fits(capacity)
         else:
             self.seats.check_fits(capacity)

@@ -9,8 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec.structs import replace
 
 from chassis.values import LocalizedText
-from services.matching import model
-from services.matching.model import Line, Match, MatchState, Posting, PostingState, Side
+from services.matching import matches, model
+from services.matching.matches import Match, MatchState
+from services.matching.model import Line, Posting, PostingState, Side
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TEXT = LocalizedText(ar="حقائب علوم", en="Science kits")
@@ -92,13 +93,13 @@ def test_a_match_goes_only_where_it_may(state: MatchState, step: str) -> None:
     if state.name in allowed:
         assert do(match(state)).state.name == target
     else:
-        with pytest.raises(model.MatchInOtherState) as refused:
+        with pytest.raises(matches.MatchInOtherState) as refused:
             do(match(state))
         assert refused.value.text("ar") != refused.value.text("en")
 
 
 def test_more_than_committed_cannot_be_delivered() -> None:
-    with pytest.raises(model.MoreThanCommitted) as refused:
+    with pytest.raises(matches.MoreThanCommitted) as refused:
         match(MatchState.ACCEPTED).deliver(quantity=6, at=NOW)
     assert "٥" in refused.value.text("ar")
 
@@ -185,20 +186,20 @@ class Promises(RuleBasedStateMachine):
         self.matches[self.matches.index(before)] = before.accept(quantity=quantity, at=NOW)
         self.both(before, lambda line: line.commit(quantity))
 
-    @precondition(lambda self: self.of("need", MatchState.PROPOSED, *model.COMMITTED))
+    @precondition(lambda self: self.of("need", MatchState.PROPOSED, *matches.COMMITTED))
     @rule(data=st.data())
     def withdraw(self, data: st.DataObject) -> None:
-        states = (MatchState.PROPOSED, *model.COMMITTED)
+        states = (MatchState.PROPOSED, *matches.COMMITTED)
         before = self.moved(data, *states, to=lambda one: one.withdraw(reason=TEXT, at=NOW))
-        if before.state in model.COMMITTED:
+        if before.state in matches.COMMITTED:
             self.both(before, lambda line: line.release(before.quantity))
 
-    @precondition(lambda self: self.of("need", *model.COMMITTED))
+    @precondition(lambda self: self.of("need", *matches.COMMITTED))
     @rule(data=st.data(), quantity=st.integers(1, 14))
     def deliver(self, data: st.DataObject, quantity: int) -> None:
-        before = data.draw(st.sampled_from(self.of("need", *model.COMMITTED)))
+        before = data.draw(st.sampled_from(self.of("need", *matches.COMMITTED)))
         if quantity > before.quantity:
-            with pytest.raises(model.MoreThanCommitted):
+            with pytest.raises(matches.MoreThanCommitted):
                 before.deliver(quantity=quantity, at=NOW)
         else:
             self.matches[self.matches.index(before)] = before.deliver(quantity=quantity, at=NOW)
@@ -222,7 +223,7 @@ class Promises(RuleBasedStateMachine):
     @invariant()
     def it_adds_up(self) -> None:
         for name, line in self.lines.items():
-            promised = sum(one.quantity for one in self.of(name, *model.COMMITTED, MatchState.DELIVERED))
+            promised = sum(one.quantity for one in self.of(name, *matches.COMMITTED, MatchState.DELIVERED))
             arrived = sum(one.delivered_quantity for one in self.of(name, MatchState.CONFIRMED))
             assert line.committed_quantity + line.open_quantity == line.quantity
             assert line.committed_quantity == promised + arrived

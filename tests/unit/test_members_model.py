@@ -10,7 +10,7 @@ from chassis import errors
 from chassis.call import Caller
 from chassis.values import LocalizedText
 from participants.model import lets_act
-from services.members import model
+from services.members import affiliations, model
 from services.members.model import Application, ApplicationState
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -138,13 +138,13 @@ def test_every_refusal_of_the_model_is_an_error_that_a_person_can_read() -> None
 
 # -- affiliations --------------------------------------------------------------------------------------------------
 def test_a_representative_acts_from_start_to_end_while_confirmed() -> None:
-    asked = model.Affiliation(
+    asked = affiliations.Affiliation(
         affiliation_id="a",
         person_id="p",
         organization_id="o",
         account_id="owner",
-        role=model.AffiliationRole.REPRESENTATIVE,
-        state=model.AffiliationState.REQUESTED,
+        role=affiliations.AffiliationRole.REPRESENTATIVE,
+        state=affiliations.AffiliationState.REQUESTED,
         create_time=NOW,
         end_time=NOW + timedelta(days=10),
     )
@@ -152,13 +152,13 @@ def test_a_representative_acts_from_start_to_end_while_confirmed() -> None:
     days = [NOW + timedelta(days=n) for n in (0, 1, 9, 10)]
     assert [lets_act(confirmed, day) for day in days] == [False, True, True, False]
     assert not any(lets_act(asked, day) or lets_act(confirmed.end(), day) for day in days)
-    assert not any(lets_act(replace(confirmed, role=model.AffiliationRole.STAFF), day) for day in days)
+    assert not any(lets_act(replace(confirmed, role=affiliations.AffiliationRole.STAFF), day) for day in days)
     for other in (confirmed, confirmed.end(), asked.decline(reason=NAME)):
-        with pytest.raises(model.AffiliationInOtherState):
+        with pytest.raises(affiliations.AffiliationInOtherState):
             other.confirm(at=NOW)
     with pytest.raises(errors.EndsBeforeItStarts):
         replace(asked, start_time=NOW + timedelta(days=10)).check_times()
-    with pytest.raises(model.AffiliationOver):
+    with pytest.raises(affiliations.AffiliationOver):
         asked.confirm(at=NOW + timedelta(days=10))
 
 

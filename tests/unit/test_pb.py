@@ -19,7 +19,10 @@ from chassis import pb
 from chassis.values import LocalizedText
 from participants import model as participants
 from services.events import model as convenings
+from services.events import registrations
+from services.matching import matches
 from services.matching import model as matching
+from services.members import affiliations
 from services.members import model as members
 from services.resources import model as resources
 from services.resources.usecases import terms
@@ -40,8 +43,8 @@ RESOURCES: list[tuple[type[Message], type[msgspec.Struct]]] = [
     (members_pb2.Statistics, members.Statistics),
     (members_pb2.Growth, members.Growth),
     (members_pb2.Growth.Month, members.Month),
-    (affiliations_pb2.Affiliation, members.Affiliation),
-    (events_pb2.AffiliationSummary, members.Affiliation),
+    (affiliations_pb2.Affiliation, affiliations.Affiliation),
+    (events_pb2.AffiliationSummary, affiliations.Affiliation),
     (matching_pb2.Participant, participants.Participant),
     (resources_pb2.Record, resources.Record),
     (resources_pb2.SearchRecordsResponse, resources.Found),
@@ -50,11 +53,11 @@ RESOURCES: list[tuple[type[Message], type[msgspec.Struct]]] = [
     (postings_pb2.Need, matching.Posting),
     (postings_pb2.Offer, matching.Posting),
     (postings_pb2.Line, matching.Line),
-    (matches_pb2.Match, matching.Match),
+    (matches_pb2.Match, matches.Match),
     (matching_pb2.Statistics, matching.Statistics),
     (matching_pb2.Statistics.Place, matching.Place),
     (convenings_pb2.Convening, convenings.Convening),
-    (registrations_pb2.Registration, convenings.Registration),
+    (registrations_pb2.Registration, registrations.Registration),
 ]
 
 profiles: st.SearchStrategy[Any] = strategies.message(members_pb2.PersonProfile.DESCRIPTOR)

@@ -20,13 +20,12 @@ from services.events.model import (
     ConveningNotFound,
     ConveningState,
     Kind,
-    RegistrationState,
-    Seats,
     Session,
     check_times,
     check_to_come,
     identified,
 )
+from services.events.registrations import RegistrationState, Seats
 from services.events.usecases import seats
 from wasl.events.v1 import events_pb2
 

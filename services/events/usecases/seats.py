@@ -10,13 +10,9 @@ from chassis.tx import Tx
 from participants import usecases as participants
 from participants.model import COORDINATOR, NotActingFor
 from services.events import store
-from services.events.model import (
+from services.events.model import Audience, Convening, ConveningNotFound, ConveningState, MembersOnly
+from services.events.registrations import (
     HAS_SEAT,
-    Audience,
-    Convening,
-    ConveningNotFound,
-    ConveningState,
-    MembersOnly,
     Registration,
     RegistrationExists,
     RegistrationNotFound,

@@ -14,22 +14,18 @@ from chassis.values import LocalizedText
 from participants import usecases as participants
 from participants.model import COORDINATOR, NotActingFor
 from services.matching import store
-from services.matching.model import (
+from services.matching.matches import (
     COMMITTED,
     PROPOSAL_LIFE,
-    Line,
-    LineNotFound,
     LinesChanged,
     LinesDoNotFit,
     Match,
     MatchExists,
     MatchNotFound,
     MatchState,
-    NothingOpen,
     OtherSideDecides,
-    Posting,
-    Side,
 )
+from services.matching.model import Line, LineNotFound, NothingOpen, Posting, Side
 from services.matching.usecases.postings import UPDATED, announce, get_posting
 from wasl.matching.v1 import events_pb2, matches_pb2
 

@@ -13,15 +13,8 @@ from chassis.tx import Tx
 from chassis.values import LocalizedText
 from participants.model import COORDINATOR
 from services.members import store
-from services.members.model import (
-    Affiliation,
-    AffiliationExists,
-    AffiliationRole,
-    AffiliationState,
-    NotYours,
-    Organization,
-    Person,
-)
+from services.members.affiliations import Affiliation, AffiliationExists, AffiliationRole, AffiliationState
+from services.members.model import NotYours, Organization, Person
 from services.members.usecases.directory import check_acts_for
 from wasl.members.v1 import events_pb2
 
