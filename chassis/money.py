@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from google.protobuf.message import Message
 
-from chassis import errors
+from chassis import errors, pb
 from wasl.type.v1.localized_text_pb2 import LocalizedText
 
 
@@ -25,8 +25,8 @@ class MoneyRefused(errors.InvalidArgument):
 
 
 def check(request: Message) -> None:
-    """Looks at all that people wrote in a request. Raises MoneyRefused, which names the field."""
-    for path, text in _texts(request, ""):
+    """Looks at all that people wrote in a request for others to read. Raises MoneyRefused, which names the field."""
+    for path, text in _texts(pb.without_input_only(request), ""):
         if asks_for_money(text):
             raise MoneyRefused(field=path)
 

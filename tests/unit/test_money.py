@@ -12,6 +12,7 @@ import vocabularies
 from chassis import money
 from wasl.events.v1.convenings_pb2 import Convening, CreateConveningRequest
 from wasl.matching.v1.postings_pb2 import CreateNeedRequest, Line, Need
+from wasl.members.v1.members_pb2 import Account, CreateAccountRequest
 from wasl.resources.v1.resources_pb2 import CreateRecordRequest, Record
 from wasl.type.v1.localized_text_pb2 import LocalizedText
 
@@ -118,6 +119,7 @@ def test_names_and_addresses_are_looked_at_too() -> None:
         with pytest.raises(money.MoneyRefused) as refused:
             money.check(request)
         assert refused.value.violations[0].field == field
+    money.check(CreateAccountRequest(account=Account(email="amal@wasl.example", password="send 500 USD")))
 
 
 @pytest.mark.parametrize(
