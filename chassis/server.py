@@ -83,7 +83,7 @@ class Guard:
     def _guarded(self, method: MethodDescriptor, handler: Any) -> Any:
         path = f"/{method.containing_service.full_name}/{method.name}"
         access = method.GetOptions().Extensions[options_pb2.access]
-        refused = validation.refused_names(method)
+        refused = validation.refused_fields(method)
         # The gateway logs every call as well; ours adds what a write did, what went wrong, and the rest on demand.
         is_read = method.GetOptions().Extensions[annotations_pb2.http].HasField("get")
         decode = handler.request_deserializer

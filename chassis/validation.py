@@ -56,8 +56,30 @@ TEXTS = {
     "localized_text.control": ("has characters that cannot be seen: remove them", "فيه محارف لا تُرى: احذفها"),
 }
 OTHERWISE = ("is not valid", "غير صالح")
-UNKNOWN = ("is not a field of this request", "ليس حقلا من حقول هذا الطلب")
-UNDECODABLE = ("is not valid UTF-8 text", "ليس نصا صالحا بترميز UTF-8")
+# By reason: of a name that is no field, and of values that cannot be the field's. The gateway says the same of what it
+# refuses by itself (deploy/envoy/violations.toml).
+REFUSED = {
+    "UNKNOWN_FIELD": ("is not a field of this request", "ليس حقلا من حقول هذا الطلب"),
+    "UNDECODABLE": ("is not valid UTF-8 text", "ليس نصا صالحا بترميز UTF-8"),
+    "NOT_A_LIST": ("holds one value where a list belongs", "فيه قيمة واحدة حيث يلزم قائمة"),
+    "NOT_A_TEXT": ("is not a text", "ليس نصا"),
+    "NOT_A_TIME": ("is not a time such as 2026-03-01T10:00:00Z", "ليس وقتا على صيغة 2026-03-01T10:00:00Z"),
+    "NOT_AN_INTEGER": (
+        "is not a whole number of the size that is possible here",
+        "ليس عددا صحيحا ضمن المجال المسموح",
+    ),
+    "NOT_TRUE_OR_FALSE": ("is neither true nor false", "ليس true ولا false"),
+    "INVALID_VALUE": ("is not a value that is possible here", "ليس قيمة مقبولة هنا"),
+}
+# By the type of a field: the kinds of JSON that it can be, and the reason when a value is none of them. Of the others a
+# message is an object, and a scalar a number or a text.
+KINDS = {
+    FieldDescriptor.TYPE_BOOL: ("bool", "NOT_TRUE_OR_FALSE"),
+    FieldDescriptor.TYPE_INT32: ("number text", "NOT_AN_INTEGER"),
+    FieldDescriptor.TYPE_STRING: ("text", "NOT_A_TEXT"),
+    "google.protobuf.FieldMask": ("text", "INVALID_VALUE"),
+    "google.protobuf.Timestamp": ("text", "NOT_A_TIME"),
+}
 
 
 def check(request: Message) -> list[Violation]:
@@ -86,7 +108,7 @@ def _violation(message: Descriptor, violation: Any) -> Violation:
     named = ".".join(
         f"{one.field_name}[{one.subscript.value}]" if one.subscript else one.field_name for one in elements
     )
-    field = _field(message, [one.field_name for one in elements])
+    field = next(reversed(_fields(message, [one.field_name for one in elements])), None)
     # Of a list of codes, what the contract says is about each of them.
     about_list = rule.startswith("repeated.") and field and not field.message_type
     if field and not about_list and field.GetOptions().HasExtension(options_pb2.explanation):
@@ -108,15 +130,6 @@ def _reason(rule: str) -> str:
     return rule.replace(".", "_").upper()
 
 
-def _field(message: Descriptor | None, path: list[str]) -> FieldDescriptor | None:
-    """None when there is no such field."""
-    field = None
-    for name in path:
-        field = message.fields_by_name.get(name) if message else None
-        message = field.message_type if field else None
-    return field
-
-
 def _in_mask(field: str, paths: tuple[str, ...]) -> bool:
     """`field` is a path in the request, a mask's path one in its resource; request_id and the like always count."""
     _, _, inner = re.sub(r"\[\d+\]", "", field).partition(".")
@@ -126,7 +139,7 @@ def _in_mask(field: str, paths: tuple[str, ...]) -> bool:
 def undecodable(message: Descriptor, data: bytes) -> list[Violation]:
     """Names the text in `data`, which is no `message`, that is not UTF-8; nothing when that is not what is wrong."""
     path = _undecodable(message, data)
-    return [Violation(path, "UNDECODABLE", *UNDECODABLE)] if path else []
+    return [_refused(path, "UNDECODABLE")] if path else []
 
 
 def _undecodable(message: Descriptor, data: bytes) -> str:
@@ -146,12 +159,14 @@ def _undecodable(message: Descriptor, data: bytes) -> str:
     return ""
 
 
-def refused_names(method: MethodDescriptor) -> Callable[[str], Violation | None]:
-    """For the names that the gateway found in a request ("person.nope,~statement.ar,?person"): the first to be refused.
+def refused_fields(method: MethodDescriptor) -> Callable[[str], Violation | None]:
+    """For what the gateway found in a request: the first field to be refused, if any.
 
-    Envoy's transcoder drops names that are no fields without a word, and names no field when a text is not UTF-8 ("~").
-    It also lets the query ("?") of a write replace what the body says, and any query what the path says, and passes
-    over a name without a value. So the gateway's Lua filter lists the names, and here is who knows the messages.
+    Envoy's transcoder drops names that are no fields without a word, takes "yes" for true, one value for a list, an
+    object for a time, leaves out what is null in a list, and names no field when a text is not UTF-8. It also lets the
+    query ("?") of a write replace what the body says, and any query what the path says, and passes over a name without
+    a value. So the gateway's Lua filter lists the names and what each is ("person=object,person.nope=text,?person"; the
+    items of a list are "lines[]=object"), and here is who knows the messages.
     """
     rule = method.GetOptions().Extensions[annotations_pb2.http]
     body = rule.body
@@ -160,37 +175,51 @@ def refused_names(method: MethodDescriptor) -> Callable[[str], Violation | None]
     message = method.input_type.fields_by_name[body].message_type if nested else method.input_type
     of_the_body = {body, method.input_type.fields_by_name[body].camelcase_name} if nested else set()
 
+    def refusal(listed: str) -> Violation | None:
+        name, _, kind = listed.partition("=")
+        is_asked, is_item = name.startswith("?"), name.endswith("[]")
+        name = name.removeprefix("?").removesuffix("[]")
+        path = name.split(".")
+        fields = _fields(method.input_type if is_asked else message, path)
+        known = ".".join(field.name for field in fields)
+        prefix = f"{body}." if nested and not is_asked else ""
+        if not fields or (is_asked and (body == "*" or path[0] in of_the_body or known in of_the_path)):
+            return _refused(prefix + name, "UNKNOWN_FIELD")
+        reason = _misfit(fields[-1], kind, is_item=is_item or is_asked) if kind else ""
+        return _refused(prefix + known, reason) if reason else None
+
     @functools.lru_cache(maxsize=1024)
     def first(listed: str) -> Violation | None:
-        for name in filter(None, listed.split(",")):
-            if name.startswith("?"):
-                asked = name[1:].split(".")
-                known = _path_of(method.input_type, asked)
-                if body == "*" or asked[0] in of_the_body or not known or known in of_the_path:
-                    return Violation(name[1:], "UNKNOWN_FIELD", *UNKNOWN)
-                continue
-            path = name.removeprefix("~")
-            shown = f"{body}.{path}" if nested else path
-            if not _path_of(message, path.split(".")):
-                return Violation(shown, "UNKNOWN_FIELD", *UNKNOWN)
-            if path != name:
-                return Violation(shown, "UNDECODABLE", *UNDECODABLE)
-        return None
+        return next(filter(None, map(refusal, filter(None, listed.split(",")))), None)
 
     return first
 
 
-def _path_of(message: Descriptor | None, path: list[str]) -> str:
-    """The same path in the contract's spelling; "" when there is no such field."""
-    found = []
-    for key in path:
-        if message is None:
-            return ""
-        if message.full_name.startswith("google.protobuf."):
-            break
-        field = message.fields_by_name.get(key) or message.fields_by_camelcase_name.get(key)
-        if field is None:
-            return ""
-        found.append(field.name)
+def _fields(message: Descriptor | None, path: list[str]) -> list[FieldDescriptor]:
+    """Those on the way; none when there is no such field."""
+    found: list[FieldDescriptor] = []
+    for name in path:
+        field = message and (message.fields_by_name.get(name) or message.fields_by_camelcase_name.get(name))
+        if not field:
+            return []
+        found.append(field)
         message = field.message_type
-    return ".".join(found)
+    return found
+
+
+def _misfit(field: FieldDescriptor, kind: str, *, is_item: bool) -> str:
+    """The reason why a value of this kind, as the gateway calls it, is none of `field` or of its list; "" when it is.
+    The kinds that fit are those of ProtoJSON."""
+    if kind == "bytes":
+        return "UNDECODABLE"
+    if kind == "null":
+        return "INVALID_VALUE" if is_item else ""
+    if field.is_repeated and not is_item:
+        return "" if kind == "list" else "NOT_A_LIST"
+    of = field.message_type.full_name if field.message_type else field.type
+    kinds, reason = KINDS.get(of, ("object" if field.message_type else "number text", "INVALID_VALUE"))
+    return "" if kind in kinds.split() else reason
+
+
+def _refused(field: str, reason: str) -> Violation:
+    return Violation(field, reason, *REFUSED[reason])

@@ -130,7 +130,7 @@ def error_reference() -> str:
         (f"`{reason}`", f"{code_pb2.Code.Name(one['code'])} {one.get('http', '')}".strip(), one["en"], one["ar"])
         for reason, one in render.read_replies().items()
     ]
-    rules = {**validation.TEXTS, "unknown_field": validation.UNKNOWN, "undecodable": validation.UNDECODABLE}
+    rules = {**validation.TEXTS, **validation.REFUSED}
     transcoder = tomllib.loads((ROOT / "deploy/envoy/violations.toml").read_text())["violations"]
     rules |= {one["reason"]: (one["en"], one["ar"]) for one in transcoder}
     return "\n\n".join(

@@ -1,7 +1,9 @@
 """What the contract demands is told in both languages, by field."""
 
+import pathlib
 import re
 import string
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +23,7 @@ from wasl.matching.v1 import postings_pb2 as needs
 from wasl.members.v1 import members_pb2 as m
 from wasl.options.v1 import options_pb2
 
+ROOT = pathlib.Path(__file__).parents[2]
 ARABIC = re.compile(r"[\u0621-\u064a]")
 PERSON = of(m.PersonProfile, display_name={"en": "Amal"}, of_age=True)
 
@@ -66,10 +69,7 @@ def test_every_rule_of_the_contract_has_a_sentence_and_no_sentence_is_left_over(
     assert set(rule_ids()) == set(validation.TEXTS)
 
 
-OTHERS = [validation.OTHERWISE, validation.UNKNOWN, validation.UNDECODABLE]
-
-
-@pytest.mark.parametrize("texts", [*validation.TEXTS.values(), *OTHERS])
+@pytest.mark.parametrize("texts", [*validation.TEXTS.values(), *validation.REFUSED.values(), validation.OTHERWISE])
 def test_every_sentence_is_there_in_both_languages(texts: tuple[str, str]) -> None:
     english, arabic = texts
     assert ARABIC.search(arabic)
@@ -228,34 +228,56 @@ def test_what_is_beside_the_resource_counts_whatever_the_mask_names() -> None:
     assert told(request) == {"request_id": "STRING_UUID"}
 
 
-# -- names that are no fields --------------------------------------------------------------------------------------
+# -- names that are no fields, and values of another kind ----------------------------------------------------------
 METHODS = {method.name: method for method in methods()}
 
 
 @pytest.mark.parametrize(
-    ("method", "sent", "field"),
+    ("method", "listed", "field", "reason"),
     [
-        ("SignIn", "email,password", ""),
-        ("SignIn", "email,passwort", "passwort"),
-        ("CreateApplication", "person,person.displayName,person.display_name,person.displayName.ar", ""),
-        ("CreateApplication", "person.nope", "application.person.nope"),
-        ("CreateApplication", "person.displayName.fr", "application.person.displayName.fr"),
-        ("CreateApplication", "statement.ar.x", "application.statement.ar.x"),
-        ("UpdatePerson", "joinTime,profile.placeCode", ""),
-        ("RejectApplication", "rejectReason.ar,etag", ""),
-        ("GetPerson", "anything", "anything"),
+        ("SignIn", "email=text,password=text", "", ""),
+        ("SignIn", "email=text,passwort=text", "passwort", "UNKNOWN_FIELD"),
+        ("CreateApplication", "person=object,person.displayName=object,person.display_name.ar=text", "", ""),
+        ("CreateApplication", "person.nope=text", "application.person.nope", "UNKNOWN_FIELD"),
+        ("CreateApplication", "person.displayName.fr=text", "application.person.displayName.fr", "UNKNOWN_FIELD"),
+        ("CreateApplication", "statement.ar.x=text", "application.statement.ar.x", "UNKNOWN_FIELD"),
+        ("CreateApplication", "statement.ar=bytes", "application.statement.ar", "UNDECODABLE"),
+        ("CreateApplication", "person.x=bytes", "application.person.x", "UNKNOWN_FIELD"),
+        ("CreateApplication", "person.ofAge=bool,person.occupation=number,createTime=text", "", ""),
+        ("CreateApplication", "person.ofAge=null,person.occupation=text,createTime=null", "", ""),
+        ("CreateApplication", "person.ofAge=text", "application.person.of_age", "NOT_TRUE_OR_FALSE"),
+        ("CreateApplication", "person.ofAge=number", "application.person.of_age", "NOT_TRUE_OR_FALSE"),
+        ("CreateApplication", "person.occupation=bool", "application.person.occupation", "INVALID_VALUE"),
+        ("CreateApplication", "person.placeCode=beyond", "application.person.place_code", "NOT_A_TEXT"),
+        ("CreateApplication", "createTime=object,createTime.seconds=number", "application.create_time", "NOT_A_TIME"),
+        ("CreateNeed", "lines=list,lines[]=object,lines.quantity=text,lines.note=object", "", ""),
+        ("CreateNeed", "lines=null", "", ""),
+        ("CreateNeed", "lines=object,lines.quantity=number", "need.lines", "NOT_A_LIST"),
+        ("CreateNeed", "lines=list,lines[]=null", "need.lines", "INVALID_VALUE"),
+        ("CreateNeed", "lines=list,lines[]=list,lines[]=object", "need.lines", "INVALID_VALUE"),
+        ("CreateNeed", "lines=list,lines[]=object,lines.quantity=beyond", "need.lines.quantity", "NOT_AN_INTEGER"),
+        ("CreateRecord", "languageCodes=text", "record.language_codes", "NOT_A_LIST"),
+        ("CreateRecord", "languageCodes=list,languageCodes[]=text,languageCodes[]=null", "record.language_codes",
+         "INVALID_VALUE"),
+        ("UpdatePerson", "joinTime=text,profile.placeCode=text", "", ""),
+        ("UpdatePerson", "?updateMask", "", ""),
+        ("RejectApplication", "rejectReason.ar=text,etag=text", "", ""),
+        ("RejectApplication", "?etag", "etag", "UNKNOWN_FIELD"),
+        ("GetPerson", "?anything", "anything", "UNKNOWN_FIELD"),
+        ("ListApplications", "?undecided=text", "undecided", "NOT_TRUE_OR_FALSE"),
+        ("ListApplications", "?pageSize=text,?state=text", "", ""),
     ],
-)
-def test_a_name_that_is_no_field_is_found(method: str, sent: str, field: str) -> None:
-    found = validation.refused_names(METHODS[method])(sent)
-    assert found == (Violation(field, "UNKNOWN_FIELD", *validation.UNKNOWN) if field else None)
+)  # fmt: skip
+def test_what_the_gateway_lists_is_refused_by_name_and_kind(method: str, listed: str, field: str, reason: str) -> None:
+    found = validation.refused_fields(METHODS[method])(listed)
+    assert found == (Violation(field, reason, *validation.REFUSED[reason]) if field else None)
 
 
-@pytest.mark.parametrize(("sent", "field"), [("statement,~statement.ar", "statement.ar"), ("~person.x", "")])
-def test_a_text_that_is_no_utf8_is_named_by_the_gateways_list(sent: str, field: str) -> None:
-    found = validation.refused_names(METHODS["CreateApplication"])(sent)
-    unknown = Violation("application.person.x", "UNKNOWN_FIELD", *validation.UNKNOWN)
-    assert found == (Violation(f"application.{field}", "UNDECODABLE", *validation.UNDECODABLE) if field else unknown)
+def test_the_gateway_has_the_same_words_for_the_same_reason() -> None:
+    gateway = tomllib.loads((ROOT / "deploy/envoy/violations.toml").read_text())["violations"]
+    for reason in {one["reason"] for one in gateway} & set(validation.REFUSED):
+        words = [(one["en"], one["ar"]) for one in gateway if one["reason"] == reason]
+        assert validation.REFUSED[reason] in words
 
 
 @pytest.mark.parametrize("field", ["statement.en", "person.display_name.ar"])
