@@ -33,6 +33,7 @@ TEXTS = {
     "string.uri": ("is not an address (URI)", "ليس عنوانا صالحا (URI)"),
     "string.prefix": ("does not begin with {}", "لا يبدأ بـ {}"),
     "string.pattern": ("does not have the form {}", "ليس على الصيغة {}"),
+    "string.control": ("has characters that cannot be seen: remove them", "فيه محارف لا تُرى: احذفها"),
     "string.in": ("is none of {}", "ليس من القيم {}"),
     "bool.const": ("has to be {}", "يجب أن يكون {}"),
     "enum.defined_only": ("is not a known value", "قيمة غير معروفة"),

@@ -19,9 +19,11 @@ from chassis import pb, validation
 from chassis.errors import Violation
 from tests.support import of
 from tests.unit import strategies
+from wasl.events.v1 import calendars_pb2 as calendars
 from wasl.matching.v1 import postings_pb2 as needs
 from wasl.members.v1 import members_pb2 as m
 from wasl.options.v1 import options_pb2
+from wasl.resources.v1 import resources_pb2 as resources
 
 ROOT = pathlib.Path(__file__).parents[2]
 ARABIC = re.compile(r"[\u0621-\u064a]")
@@ -46,6 +48,7 @@ def rule_ids() -> Iterator[str]:
             rules = field.GetOptions().Extensions[validate_pb2.field]
             if rules.required:
                 yield "required"
+            yield from (rule.id for rule in [*rules.cel, *rules.repeated.items.cel])
             yield from _typed(rules)
 
 
@@ -116,6 +119,12 @@ def test_a_text_has_no_control_characters(control: str) -> None:
     for name in ({"ar": f"أمل{control}"}, {"en": f"A{control}mal"}, {"ar": "أمل", "en": f"Amal\n{control}"}):
         assert told(of(m.PersonProfile, display_name=name, of_age=True)) == {"display_name": "LOCALIZED_TEXT_CONTROL"}
     assert told(of(m.PersonProfile, display_name={"ar": "أمل\r\n\tحداد"}, of_age=True)) == {}
+    wrong = of(resources.CreateRecordRequest, record={"creators": ["Amal", f"A{control}mal"]})
+    assert told(wrong)["record.creators[1]"] == "STRING_CONTROL"
+    assert told(of(m.SignInRequest, email="a", password="b", client=f"Firefox{control}")) == {
+        "client": "STRING_CONTROL"
+    }
+    assert told(of(calendars.IssueCalendarFeedRequest, label=control)) == {"label": "STRING_CONTROL"}
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 100_000_001])
