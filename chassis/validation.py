@@ -62,6 +62,7 @@ OTHERWISE = ("is not valid", "غير صالح")
 REFUSED = {
     "UNKNOWN_FIELD": ("is not a field of this request", "ليس حقلا من حقول هذا الطلب"),
     "UNDECODABLE": ("is not valid UTF-8 text", "ليس نصا صالحا بترميز UTF-8"),
+    "GIVEN_TWICE": ("is given twice", "ورد مرتين"),
     "NOT_A_LIST": ("holds one value where a list belongs", "فيه قيمة واحدة حيث يلزم قائمة"),
     "NOT_A_TEXT": ("is not a text", "ليس نصا"),
     "NOT_A_TIME": ("is not a time such as 2026-03-01T10:00:00Z", "ليس وقتا على صيغة 2026-03-01T10:00:00Z"),
@@ -164,10 +165,10 @@ def refused_fields(method: MethodDescriptor) -> Callable[[str], Violation | None
     """For what the gateway found in a request: the first field to be refused, if any.
 
     Envoy's transcoder drops names that are no fields without a word, takes "yes" for true, one value for a list, an
-    object for a time, leaves out what is null in a list, and names no field when a text is not UTF-8. It also lets the
-    query ("?") of a write replace what the body says, and any query what the path says, and passes over a name without
-    a value. So the gateway's Lua filter lists the names and what each is ("person=object,person.nope=text,?person"; the
-    items of a list are "lines[]=object"), and here is who knows the messages.
+    object for a time, leaves out what is null in a list, joins what is given twice, and names no field when a text is
+    not UTF-8. It also lets the query ("?") of a write replace what the body says, and any query what the path says, and
+    passes over a name without a value. So the gateway's Lua filter lists the names and what each is ("person=object,
+    person.nope=text,?person"; the items of a list are "lines[]=object"), and here is who knows the messages.
     """
     rule = method.GetOptions().Extensions[annotations_pb2.http]
     body = rule.body
@@ -211,6 +212,8 @@ def _fields(message: Descriptor | None, path: list[str]) -> list[FieldDescriptor
 def _misfit(field: FieldDescriptor, kind: str, *, is_item: bool) -> str:
     """The reason why a value of this kind, as the gateway calls it, is none of `field` or of its list; "" when it is.
     The kinds that fit are those of ProtoJSON."""
+    if kind == "twice":
+        return "GIVEN_TWICE"
     if kind == "bytes":
         return "UNDECODABLE"
     if kind == "null":

@@ -3,6 +3,7 @@
 --   and leaves out what is null in a list. So the names that a body holds are listed in x-wasl-fields with what each is
 --   ("person=object,person.of_age=bool,lines=list,lines[]=object"), and the service, which knows the messages, refuses
 --   what does not fit;
+-- * it takes a field that is given twice, in one spelling or in two, so that is listed as "title=twice";
 -- * it names no field when a text is not UTF-8 or a number is beyond all limits. They are listed as "statement.ar=bytes"
 --   and "quantity=beyond", and in place of the body an empty one goes on: the service refuses it for what is listed;
 -- * it refuses a list where one value belongs without naming the field, so refusals.lua is told which hold lists;
@@ -66,6 +67,7 @@ end
 local function fields_in(text, is_clean)
   local listed, seen, size, lists, is_readable = {}, {}, 0, {}, true
   local depth, is_object, path = 0, {}, {}  -- the open brackets, and the name under which each stands
+  local given = {}                          -- of each open object: the names so far, in the contract's spelling
   local at, last = 1, nil                   -- last: the string that may turn out to be a name
   local is_value, is_over = false, false    -- is what comes next a value? Is the object at its end?
 
@@ -125,7 +127,11 @@ local function fields_in(text, is_clean)
         return nil  -- … and a bare word for a name
       end
       path[depth] = last:gsub("[^%w_]", function(byte) return string.format("%%%02X", byte:byte()) end)
-      last, is_value = nil, true
+      local name = in_snake_case(path[depth])
+      if given[depth][name] then
+        list("twice")
+      end
+      last, is_value, given[depth][name] = nil, true, true
     elseif mark == "{" or mark == "[" then
       kind = mark == "{" and "object" or "list"
     end
@@ -140,7 +146,7 @@ local function fields_in(text, is_clean)
       if depth > MOST_LEVELS then
         return "!", "", false
       end
-      is_object[depth], is_value = mark == "{", mark == "["
+      is_object[depth], is_value, given[depth] = mark == "{", mark == "[", {}
       path[depth] = mark == "[" and "[]" or ""
     elseif mark == "," then
       if text:find("^%s*[,%]}]", at) then

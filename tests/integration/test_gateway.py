@@ -132,6 +132,13 @@ INVALID = {
     "a text with a one for a boolean": (
         '{"person":{"of_age":"1"}}', "person.of_age", "NOT_TRUE_OR_FALSE", "neither true nor", "ليس true ولا"
     ),
+    "a field twice": (
+        '{"statement":{"en":"a"},"person":{},"statement":{}}', "statement", "GIVEN_TWICE", "is given twice", "ورد مرتين"
+    ),
+    "a field twice, in two spellings": (
+        '{"person":{"placeCode":"SY07","place_code":"SY07"}}', "person.place_code",
+        "GIVEN_TWICE", "is given twice", "ورد مرتين",
+    ),
     "an object for a time": ('{"createTime":{"seconds":1}}', "create_time", "NOT_A_TIME", "not a time", "ليس وقتا"),
     "a number beyond all limits": ('{"person":{"occupation":-1e400}}', "person.occupation", *NO_VALUE),
     "half a surrogate": (

@@ -251,6 +251,7 @@ METHODS = {method.name: method for method in methods()}
         ("CreateApplication", "person.displayName.fr=text", "application.person.displayName.fr", "UNKNOWN_FIELD"),
         ("CreateApplication", "statement.ar.x=text", "application.statement.ar.x", "UNKNOWN_FIELD"),
         ("CreateApplication", "statement.ar=bytes", "application.statement.ar", "UNDECODABLE"),
+        ("CreateApplication", "statement=object,statement=twice", "application.statement", "GIVEN_TWICE"),
         ("CreateApplication", "person.x=bytes", "application.person.x", "UNKNOWN_FIELD"),
         ("CreateApplication", "person.ofAge=bool,person.occupation=number,createTime=text", "", ""),
         ("CreateApplication", "person.ofAge=null,person.occupation=text,createTime=null", "", ""),
