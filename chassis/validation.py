@@ -33,7 +33,6 @@ TEXTS = {
     "string.uri": ("is not an address (URI)", "ليس عنوانا صالحا (URI)"),
     "string.prefix": ("does not begin with {}", "لا يبدأ بـ {}"),
     "string.pattern": ("does not have the form {}", "ليس على الصيغة {}"),
-    "string.control": ("has characters that cannot be seen: remove them", "فيه محارف لا تُرى: احذفها"),
     "string.in": ("is none of {}", "ليس من القيم {}"),
     "bool.const": ("has to be {}", "يجب أن يكون {}"),
     "enum.defined_only": ("is not a known value", "قيمة غير معروفة"),
@@ -55,10 +54,11 @@ TEXTS = {
     ),
     "localized_text.blank": ("has a text in which nothing can be read", "فيه نص لا يُقرأ فيه شيء"),
     "localized_text.control": ("has characters that cannot be seen: remove them", "فيه محارف لا تُرى: احذفها"),
+    "line.control": ("has characters that cannot be seen: remove them", "فيه محارف لا تُرى: احذفها"),
 }
 OTHERWISE = ("is not valid", "غير صالح")
-# By reason: of a name that is no field, and of values that cannot be the field's. The gateway says the same of what it
-# refuses by itself (deploy/envoy/violations.toml).
+# Why a name or a value is refused, by reason. The gateway has the same words for what it refuses by itself
+# (deploy/envoy/violations.toml).
 REFUSED = {
     "UNKNOWN_FIELD": ("is not a field of this request", "ليس حقلا من حقول هذا الطلب"),
     "UNDECODABLE": ("is not valid UTF-8 text", "ليس نصا صالحا بترميز UTF-8"),
@@ -73,15 +73,17 @@ REFUSED = {
     "NOT_TRUE_OR_FALSE": ("is neither true nor false", "ليس true ولا false"),
     "INVALID_VALUE": ("is not a value that is possible here", "ليس قيمة مقبولة هنا"),
 }
-# By the type of a field: the kinds of JSON that it can be, and the reason when a value is none of them. Of the others a
-# message is an object, and a scalar a number or a text.
+# By the type of a field: the kinds of JSON that it can be, and the reason when a value is none of them (ProtoJSON).
+# Every other message is an object; every other scalar, an enum too, a number or a text.
 KINDS = {
-    FieldDescriptor.TYPE_BOOL: ("bool", "NOT_TRUE_OR_FALSE"),
-    FieldDescriptor.TYPE_INT32: ("number text", "NOT_AN_INTEGER"),
-    FieldDescriptor.TYPE_STRING: ("text", "NOT_A_TEXT"),
-    "google.protobuf.FieldMask": ("text", "INVALID_VALUE"),
-    "google.protobuf.Timestamp": ("text", "NOT_A_TIME"),
+    FieldDescriptor.TYPE_BOOL: ({"bool"}, "NOT_TRUE_OR_FALSE"),
+    FieldDescriptor.TYPE_INT32: ({"number", "text"}, "NOT_AN_INTEGER"),
+    FieldDescriptor.TYPE_STRING: ({"text"}, "NOT_A_TEXT"),
+    "google.protobuf.FieldMask": ({"text"}, "INVALID_VALUE"),
+    "google.protobuf.Timestamp": ({"text"}, "NOT_A_TIME"),
 }
+MESSAGE = ({"object"}, "INVALID_VALUE")
+SCALAR = ({"number", "text"}, "INVALID_VALUE")
 
 
 def check(request: Message) -> list[Violation]:
@@ -110,7 +112,8 @@ def _violation(message: Descriptor, violation: Any) -> Violation:
     named = ".".join(
         f"{one.field_name}[{one.subscript.value}]" if one.subscript else one.field_name for one in elements
     )
-    field = next(reversed(_fields(message, [one.field_name for one in elements])), None)
+    fields = _fields(message, [one.field_name for one in elements])
+    field = fields[-1] if fields else None
     # Of a list of codes, what the contract says is about each of them.
     about_list = rule.startswith("repeated.") and field and not field.message_type
     if field and not about_list and field.GetOptions().HasExtension(options_pb2.explanation):
@@ -164,11 +167,9 @@ def _undecodable(message: Descriptor, data: bytes) -> str:
 def refused_fields(method: MethodDescriptor) -> Callable[[str], Violation | None]:
     """For what the gateway found in a request: the first field to be refused, if any.
 
-    Envoy's transcoder drops names that are no fields without a word, takes "yes" for true, one value for a list, an
-    object for a time, leaves out what is null in a list, joins what is given twice, and names no field when a text is
-    not UTF-8. It also lets the query ("?") of a write replace what the body says, and any query what the path says, and
-    passes over a name without a value. So the gateway's Lua filter lists the names and what each is ("person=object,
-    person.nope=text,?person"; the items of a list are "lines[]=object"), and here is who knows the messages.
+    Its Lua filter lists the names and what each is ("person=object,person.nope=text,?person"; "?" is a query's, the
+    items of a list are "lines[]=object"), because Envoy's transcoder lets too much pass: deploy/envoy/fields.lua says
+    what. Here is who knows the messages.
     """
     rule = method.GetOptions().Extensions[annotations_pb2.http]
     body = rule.body
@@ -177,8 +178,8 @@ def refused_fields(method: MethodDescriptor) -> Callable[[str], Violation | None
     message = method.input_type.fields_by_name[body].message_type if nested else method.input_type
     of_the_body = {body, method.input_type.fields_by_name[body].camelcase_name} if nested else set()
 
-    def refusal(listed: str) -> Violation | None:
-        name, _, kind = listed.partition("=")
+    def refusal(entry: str) -> Violation | None:
+        name, _, kind = entry.partition("=")
         is_asked, is_item = name.startswith("?"), name.endswith("[]")
         name = name.removeprefix("?").removesuffix("[]")
         path = name.split(".")
@@ -190,7 +191,7 @@ def refused_fields(method: MethodDescriptor) -> Callable[[str], Violation | None
         reason = _misfit(fields[-1], kind, is_item=is_item or is_asked) if kind else ""
         return _refused(prefix + known, reason) if reason else None
 
-    @functools.lru_cache(maxsize=1024)
+    @functools.lru_cache(maxsize=128)
     def first(listed: str) -> Violation | None:
         return next(filter(None, map(refusal, filter(None, listed.split(",")))), None)
 
@@ -221,8 +222,8 @@ def _misfit(field: FieldDescriptor, kind: str, *, is_item: bool) -> str:
     if field.is_repeated and not is_item:
         return "" if kind == "list" else "NOT_A_LIST"
     of = field.message_type.full_name if field.message_type else field.type
-    kinds, reason = KINDS.get(of, ("object" if field.message_type else "number text", "INVALID_VALUE"))
-    return "" if kind in kinds.split() else reason
+    kinds, reason = KINDS.get(of) or (MESSAGE if field.message_type else SCALAR)
+    return "" if kind in kinds else reason
 
 
 def _refused(field: str, reason: str) -> Violation:

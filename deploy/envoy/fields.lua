@@ -1,15 +1,15 @@
 -- What the transcoder does not tell, or lets pass, is made known here:
--- * it drops unknown JSON fields without a word, and takes "yes" for true, one value for a list, an object for a time,
---   and leaves out what is null in a list. So the names that a body holds are listed in x-wasl-fields with what each is
---   ("person=object,person.of_age=bool,lines=list,lines[]=object"), and the service, which knows the messages, refuses
---   what does not fit;
--- * it takes a field that is given twice, in one spelling or in two, so that is listed as "title=twice";
+-- * it drops unknown JSON fields without a word, takes "yes" for true, one value for a list and an object for a time,
+--   leaves out what is null in a list, and joins what a body gives twice. So the names that a body holds are listed in
+--   x-wasl-fields with what each is ("person=object,person.of_age=bool,lines=list,lines[]=object,title=twice"), and the
+--   service, which knows the messages, refuses what does not fit;
 -- * it names no field when a text is not UTF-8 or a number is beyond all limits. They are listed as "statement.ar=bytes"
---   and "quantity=beyond", and in place of the body an empty one goes on: the service refuses it for what is listed;
+--   and "quantity=beyond", and an empty body goes on, which the service refuses for what is listed;
 -- * it refuses a list where one value belongs without naming the field, so refusals.lua is told which hold lists;
 -- * it compares an id with that of the address under the contract's spelling only, so a body's "…Id" gets that;
 -- * it lets a query replace what the body or the path says, so its names are listed as "?statement".
--- So it needs no JSON parser: strings, brackets, colons, commas. What the transcoder is too lenient with is no JSON here.
+-- It is no JSON parser: it looks for strings, brackets, colons and commas, takes the words between for what they are, and
+-- leaves to the transcoder what else is wrong. What the transcoder is too lenient with is no JSON here.
 
 local MOST_BYTES, MOST_LEVELS = 4096, 32  -- of all names together; of objects and arrays inside each other
 
@@ -46,44 +46,61 @@ local function has_half_pair(text)
   if not text:find("\\u[dD]") then
     return false
   end
-  text = text:gsub("\\\\", ""):gsub("\\u[dD][89abAB]%x%x\\u[dD][c-fC-F]%x%x", "")
+  text = text:gsub("\\\\", "."):gsub("\\u[dD][89abAB]%x%x\\u[dD][c-fC-F]%x%x", ".")
   return text:find("\\u[dD][89a-fA-F]%x%x")
 end
 
--- What stands bare in JSON: nil when it is nothing.
-local function kind_of(bare)
-  if bare == "true" or bare == "false" then
-    return "bool"
-  elseif bare == "null" then
-    return "null"
+-- Where the string that begins at `at` ends; nil when it does not, or has an escape that JSON does not know.
+local function end_of_string(text, at)
+  while true do
+    local stop = text:find('["\\]', at)
+    if not stop then
+      return nil
+    elseif text:sub(stop, stop) == '"' then
+      return stop
+    elseif not text:find('^["\\/bfnrtu]', stop + 1) then
+      return nil  -- the transcoder would drop the backslash
+    end
+    at = stop + 2
   end
-  local number = tonumber(bare)
-  return number and (math.abs(number) == math.huge and bare:find("%d") and "beyond" or "number")
 end
 
--- The names and kinds; "!", which is no name, when there are more than fit; nil when the text is no JSON. And the names
--- that hold a list, in the contract's spelling. And whether the transcoder can read it all; if not, what is listed will
--- be refused. `is_clean`: all is UTF-8.
+-- What a word without quotation marks is. Lua knows more numbers than JSON: those the transcoder refuses.
+local function kind_of(word)
+  if word == "true" or word == "false" then
+    return "bool"
+  elseif word == "null" then
+    return "null"
+  end
+  local number = tonumber(word)
+  return number and (math.abs(number) == math.huge and word:find("%d") and "beyond" or "number")
+end
+
+-- nil when the text is no JSON. Else
+-- 1. the names and kinds, with "!", which is no name, when there are more than fit;
+-- 2. the names that hold a list, in the contract's spelling;
+-- 3. whether the transcoder can read the values. `is_clean`: all is UTF-8.
 local function fields_in(text, is_clean)
-  local listed, seen, size, lists, is_readable = {}, {}, 0, {}, true
+  local entries, seen, size, lists, is_readable = {}, {}, 0, {}, true
   local depth, is_object, path = 0, {}, {}  -- the open brackets, and the name under which each stands
   local given = {}                          -- of each open object: the names so far, in the contract's spelling
   local at, last = 1, nil                   -- last: the string that may turn out to be a name
   local is_value, is_over = false, false    -- is what comes next a value? Is the object at its end?
 
-  local function list(kind)  -- what stands at `path`
-    local name = name_of(path, depth) .. (is_object[depth] and "=" or "[]=") .. kind
-    if not seen[name] then
-      seen[name], listed[#listed + 1] = true, name
-      size = size + #name + 1
-      if kind == "bytes" or kind == "beyond" or name:find("%%") then
-        is_readable = false
-      end
-      if kind == "list" and is_object[depth] then
-        lists[#lists + 1] = in_snake_case(name:sub(1, -6))
-      end
+  local function note(kind)  -- what stands at `path`
+    local name = name_of(path, depth)
+    local entry = name .. (is_object[depth] and "=" or "[]=") .. kind
+    if seen[entry] then
+      return
     end
-    is_value = false
+    seen[entry], entries[#entries + 1] = true, entry
+    size = size + #entry + 1
+    if kind == "list" and is_object[depth] then
+      lists[#lists + 1] = in_snake_case(name)
+    end
+    if kind == "bytes" or kind == "beyond" or name:find("%%") then  -- a name with an escape may not be UTF-8
+      is_readable = false
+    end
   end
 
   while true do
@@ -97,26 +114,16 @@ local function fields_in(text, is_clean)
     local mark = text:sub(found, found)
     local kind
     if is_value and (mark == "," or mark == "}" or mark == "]") then
-      kind = kind_of(text:sub(at, found - 1):match("^%s*(.-)%s*$"))
+      kind = kind_of(text:sub(at, found - 1):match("%S+"))  -- a second word is for the transcoder to refuse
     end
     at = found + 1
     if mark == '"' then
-      local first = at
-      repeat  -- to the quotation mark that ends it
-        local stop = text:find('["\\]', at)
-        if not stop then
-          return nil
-        end
-        local escape = text:sub(stop, stop) == "\\"
-        if escape and not text:find("^[\"\\/bfnrtu]", stop + 1) then
-          return nil  -- the transcoder would drop the backslash
-        end
-        at = stop + (escape and 2 or 1)
-      until not escape
-      last = text:sub(first, at - 2)
-      if last:find("%c") then
-        return nil  -- RFC 8259, 7: escaped or not at all
+      local stop = end_of_string(text, at)
+      last = stop and text:sub(at, stop - 1)
+      if not last or last:find("%c") then
+        return nil  -- RFC 8259, 7: control characters are escaped or not there at all
       end
+      at = stop + 1
       if is_value then
         kind = (is_clean or is_utf8(last)) and not has_half_pair(last) and "text" or "bytes"
       end
@@ -129,23 +136,20 @@ local function fields_in(text, is_clean)
       path[depth] = last:gsub("[^%w_]", function(byte) return string.format("%%%02X", byte:byte()) end)
       local name = in_snake_case(path[depth])
       if given[depth][name] then
-        list("twice")
+        note("twice")
       end
       last, is_value, given[depth][name] = nil, true, true
     elseif mark == "{" or mark == "[" then
       kind = mark == "{" and "object" or "list"
     end
-    if kind and depth > 0 then  -- less than that is the body itself
-      list(kind)
-      if size > MOST_BYTES then
-        return "!", "", false
+    if kind then
+      if depth > 0 then  -- less than that is the body itself
+        note(kind)
       end
+      is_value = false
     end
     if mark == "{" or mark == "[" then
       depth = depth + 1
-      if depth > MOST_LEVELS then
-        return "!", "", false
-      end
       is_object[depth], is_value, given[depth] = mark == "{", mark == "[", {}
       path[depth] = mark == "[" and "[]" or ""
     elseif mark == "," then
@@ -159,14 +163,17 @@ local function fields_in(text, is_clean)
       depth = depth - 1
       is_over = depth == 0
     end
+    if size > MOST_BYTES or depth > MOST_LEVELS then
+      return "!", "", false
+    end
   end
-  return table.concat(listed, ","), table.concat(lists, ","), is_readable
+  return table.concat(entries, ","), table.concat(lists, ","), is_readable
 end
 
--- What the transcoder would take for true or false.
+-- What the transcoder takes for true or false; the contract knows two of them.
 local BOOLEANS = {}
 for _, word in ipairs({"true", "t", "yes", "y", "1", "false", "f", "no", "n", "0"}) do
-  BOOLEANS[word] = "=text"
+  BOOLEANS[word] = true
 end
 
 -- Of a write all names in the query: a password in an address is in logs and histories. Of a read those without a
@@ -181,11 +188,11 @@ local function asked_in(headers)
   end
   for pair in (query or ""):gmatch("[^&]+") do
     local name, value = pair:match("^([^=]*)=?(.*)$")
-    local kind = value ~= "true" and value ~= "false" and BOOLEANS[value:lower()] or ""
-    if not is_read or name == pair or name:find("[iI]d$") or kind ~= "" then
+    local is_loose = BOOLEANS[value:lower()] and value ~= "true" and value ~= "false"
+    if not is_read or name == pair or name:find("[iI]d$") or is_loose then
       name = name:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
       name = name:gsub("[^%w_.]", function(byte) return string.format("%%%02X", byte:byte()) end)
-      names[#names + 1] = "?" .. name .. kind
+      names[#names + 1] = "?" .. name .. (is_loose and "=text" or "")
     end
   end
   return table.concat(names, ",")
@@ -205,16 +212,18 @@ function envoy_on_request(handle)
     return  -- no object: the transcoder refuses it by itself, or it is a field of a plain type
   end
   local listed, lists, is_readable = fields_in(text, is_utf8(text))
-  if listed then
-    handle:streamInfo():dynamicMetadata():set("wasl", "lists", lists)
-    text = is_readable and text:gsub('"(%l%a*Id)"(%s*:)', function(name, colon)
-      return '"' .. in_snake_case(name) .. '"' .. colon
-    end) or "{}"
-    body:setBytes(text)
-    handle:headers():replace("content-length", tostring(#text))
-    listed = asked == "" and listed or listed .. "," .. asked
-    handle:headers():replace("x-wasl-fields", listed)  -- a handle from before body() would be dead by now
-  else
+  if not listed then
     body:setBytes("{")  -- the transcoder's refusal of this is the right one for all that is no JSON
+    return
   end
+  if is_readable then
+    text = text:gsub('"(%l%a*Id)"(%s*:)', function(name, colon) return '"' .. in_snake_case(name) .. '"' .. colon end)
+  else
+    text, listed = "{}", listed .. ",!"  -- "!" is no name: whatever else is listed, the service refuses this
+  end
+  body:setBytes(text)
+  handle:streamInfo():dynamicMetadata():set("wasl", "lists", lists)
+  local headers = handle:headers()  -- anew: a handle from before body() would be dead by now
+  headers:replace("content-length", tostring(#text))
+  headers:replace("x-wasl-fields", asked == "" and listed or listed .. "," .. asked)
 end

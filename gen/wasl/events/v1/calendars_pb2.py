@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from wasl.options.v1 import options_pb2 as wasl_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ewasl/events/v1/calendars.proto\x12\x0ewasl.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dwasl/options/v1/options.proto\"A\n\x1bGetConveningCalendarRequest\x12\"\n\x0c\x63onvening_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\x93\x01\n\x0c\x43\x61lendarFeed\x12\x1e\n\x10\x63\x61lendar_feed_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\x05token\x18\x02 \x01(\tB\x08\xe2\x41\x01\x03\xc8\xc1\x18\x01\x12\x35\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x13\n\x05label\x18\x04 \x01(\tB\x04\xd0\xc1\x18\x01\"\x8b\x01\n\x18IssueCalendarFeedRequest\x12o\n\x05label\x18\x01 \x01(\tB`\xe2\x41\x01\x02\xbaHUr\x04\x10\x01\x18\x64\xba\x01L\n\x0estring.control\x12 a line has no control characters\x1a\x18!this.matches(\'\\\\p{Cc}\')\xd0\xc1\x18\x01\"T\n\x18ListCalendarFeedsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"~\n\x19ListCalendarFeedsResponse\x12\x34\n\x0e\x63\x61lendar_feeds\x18\x01 \x03(\x0b\x32\x1c.wasl.events.v1.CalendarFeed\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x05\"C\n\x19RevokeCalendarFeedRequest\x12&\n\x10\x63\x61lendar_feed_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"6\n\x12GetCalendarRequest\x12 \n\x05token\x18\x01 \x01(\tB\x11\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x14\x18\x64\xc8\xc1\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ewasl/events/v1/calendars.proto\x12\x0ewasl.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dwasl/options/v1/options.proto\"A\n\x1bGetConveningCalendarRequest\x12\"\n\x0c\x63onvening_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"\x93\x01\n\x0c\x43\x61lendarFeed\x12\x1e\n\x10\x63\x61lendar_feed_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\x05token\x18\x02 \x01(\tB\x08\xe2\x41\x01\x03\xc8\xc1\x18\x01\x12\x35\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x13\n\x05label\x18\x04 \x01(\tB\x04\xd0\xc1\x18\x01\"\x89\x01\n\x18IssueCalendarFeedRequest\x12m\n\x05label\x18\x01 \x01(\tB^\xe2\x41\x01\x02\xbaHSr\x04\x10\x01\x18\x64\xba\x01J\n\x0cline.control\x12 a line has no control characters\x1a\x18!this.matches(\'\\\\p{Cc}\')\xd0\xc1\x18\x01\"T\n\x18ListCalendarFeedsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"~\n\x19ListCalendarFeedsResponse\x12\x34\n\x0e\x63\x61lendar_feeds\x18\x01 \x03(\x0b\x32\x1c.wasl.events.v1.CalendarFeed\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x05\"C\n\x19RevokeCalendarFeedRequest\x12&\n\x10\x63\x61lendar_feed_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"6\n\x12GetCalendarRequest\x12 \n\x05token\x18\x01 \x01(\tB\x11\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x14\x18\x64\xc8\xc1\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,7 +46,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CALENDARFEED'].fields_by_name['label']._loaded_options = None
   _globals['_CALENDARFEED'].fields_by_name['label']._serialized_options = b'\320\301\030\001'
   _globals['_ISSUECALENDARFEEDREQUEST'].fields_by_name['label']._loaded_options = None
-  _globals['_ISSUECALENDARFEEDREQUEST'].fields_by_name['label']._serialized_options = b'\342A\001\002\272HUr\004\020\001\030d\272\001L\n\016string.control\022 a line has no control characters\032\030!this.matches(\'\\\\p{Cc}\')\320\301\030\001'
+  _globals['_ISSUECALENDARFEEDREQUEST'].fields_by_name['label']._serialized_options = b'\342A\001\002\272HSr\004\020\001\030d\272\001J\n\014line.control\022 a line has no control characters\032\030!this.matches(\'\\\\p{Cc}\')\320\301\030\001'
   _globals['_LISTCALENDARFEEDSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTCALENDARFEEDSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTCALENDARFEEDSREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -60,13 +60,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CALENDARFEED']._serialized_start=244
   _globals['_CALENDARFEED']._serialized_end=391
   _globals['_ISSUECALENDARFEEDREQUEST']._serialized_start=394
-  _globals['_ISSUECALENDARFEEDREQUEST']._serialized_end=533
-  _globals['_LISTCALENDARFEEDSREQUEST']._serialized_start=535
-  _globals['_LISTCALENDARFEEDSREQUEST']._serialized_end=619
-  _globals['_LISTCALENDARFEEDSRESPONSE']._serialized_start=621
-  _globals['_LISTCALENDARFEEDSRESPONSE']._serialized_end=747
-  _globals['_REVOKECALENDARFEEDREQUEST']._serialized_start=749
-  _globals['_REVOKECALENDARFEEDREQUEST']._serialized_end=816
-  _globals['_GETCALENDARREQUEST']._serialized_start=818
-  _globals['_GETCALENDARREQUEST']._serialized_end=872
+  _globals['_ISSUECALENDARFEEDREQUEST']._serialized_end=531
+  _globals['_LISTCALENDARFEEDSREQUEST']._serialized_start=533
+  _globals['_LISTCALENDARFEEDSREQUEST']._serialized_end=617
+  _globals['_LISTCALENDARFEEDSRESPONSE']._serialized_start=619
+  _globals['_LISTCALENDARFEEDSRESPONSE']._serialized_end=745
+  _globals['_REVOKECALENDARFEEDREQUEST']._serialized_start=747
+  _globals['_REVOKECALENDARFEEDREQUEST']._serialized_end=814
+  _globals['_GETCALENDARREQUEST']._serialized_start=816
+  _globals['_GETCALENDARREQUEST']._serialized_end=870
 # @@protoc_insertion_point(module_scope)
