@@ -25,13 +25,21 @@ PROTO, THIRD_PARTY = ROOT / "proto", ROOT / "third_party"
 def protoc(*arguments: str) -> None:
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}", f"-I{THIRD_PARTY}", *arguments]
     bin_folder = pathlib.Path(sys.executable).parent
-    subprocess.run(command, check=True, env={"PATH": f"{bin_folder}:/usr/bin:/bin"})
+    if subprocess.run(command, env={"PATH": f"{bin_folder}:/usr/bin:/bin"}).returncode:
+        sys.exit(1)  # it has told why
+
+
+def replace(out: pathlib.Path) -> None:
+    """Generates `out` anew: a file whose proto is gone goes, too. When a proto is wrong, `out` stays as it was."""
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        made = pathlib.Path(folder) / "gen"
+        made.mkdir()
+        generate(made)
+        shutil.rmtree(out, ignore_errors=True)
+        made.rename(out)
 
 
 def generate(out: pathlib.Path) -> None:
-    """Replaces `out`; a file whose proto is gone goes too."""
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
     ours = sorted(str(path.relative_to(PROTO)) for path in PROTO.rglob("*.proto"))
     validate = "buf/validate/validate.proto"
     protoc(f"--python_out={out}", f"--mypy_out=quiet:{out}", *ours, validate)
@@ -57,4 +65,4 @@ def descriptors(*names: str) -> bytes:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "gen")
-    generate(parser.parse_args().out)
+    replace(parser.parse_args().out)
