@@ -2,8 +2,9 @@
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
+from urllib.parse import unquote
 
 import protovalidate
 from google.api import annotations_pb2
@@ -64,6 +65,7 @@ REFUSED = {
     "UNDECODABLE": ("is not valid UTF-8 text", "ليس نصا صالحا بترميز UTF-8"),
     "GIVEN_TWICE": ("is given twice", "ورد مرتين"),
     "NOT_A_LIST": ("holds one value where a list belongs", "فيه قيمة واحدة حيث يلزم قائمة"),
+    "NOT_ONE_VALUE": ("holds a list where one value belongs", "فيه قائمة حيث يلزم قيمة واحدة"),
     "NOT_A_TEXT": ("is not a text", "ليس نصا"),
     "NOT_A_TIME": ("is not a time such as 2026-03-01T10:00:00Z", "ليس وقتا على صيغة 2026-03-01T10:00:00Z"),
     "NOT_AN_INTEGER": (
@@ -84,11 +86,52 @@ KINDS = {
 }
 MESSAGE = ({"object"}, "INVALID_VALUE")
 SCALAR = ({"number", "text"}, "INVALID_VALUE")
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
+# A status travels in headers, which have limits, too: more than this is told when these are mended.
+MOST_TOLD = 20
 
 
 def check(request: Message) -> list[Violation]:
-    """The rules that `request` breaks. Of an update only what the mask names is looked at, or else what is given
-    (AIP-134)."""
+    """The rules that `request` breaks, MOST_TOLD at most. Of an update only what the mask names is looked at, or else
+    what is given (AIP-134)."""
+    found = list(_out_of_bounds(request))
+    if not any(one.reason == "REPEATED_MAX_ITEMS" for one in found):
+        told = {one.field for one in found}
+        found += [one for one in _broken(request) if one.field not in told]
+    return found[:MOST_TOLD]
+
+
+def _out_of_bounds(message: Message, above: str = "") -> Iterator[Violation]:
+    """What protovalidate would look at for too long, or not at all: longer lists than there may be, times out of range
+    (timestamp.proto), numbers that no enum has."""
+    for field, value in message.ListFields():
+        path = above + field.name
+        if field.is_repeated and (most := _most_items(field)) and len(value) > most:
+            yield _told(field, path, "repeated.max_items", most)
+        elif field.is_repeated:
+            for number, item in enumerate(value):
+                yield from _value_out_of_bounds(field, item, f"{path}[{number}]")
+        else:
+            yield from _value_out_of_bounds(field, value, path)
+
+
+def _value_out_of_bounds(field: FieldDescriptor, value: Any, path: str) -> Iterator[Violation]:
+    if field.enum_type and value not in field.enum_type.values_by_number:
+        yield _told(field, path, "enum.defined_only", True)
+    elif field.message_type and field.message_type.full_name == "google.protobuf.Timestamp":
+        if not (FIRST_SECOND <= value.seconds <= LAST_SECOND and 0 <= value.nanos < 10**9):
+            yield _refused(path, "NOT_A_TIME")
+    elif field.message_type:
+        yield from _out_of_bounds(value, f"{path}.")
+
+
+@functools.cache
+def _most_items(field: FieldDescriptor) -> int:
+    """0 for no limit."""
+    return field.GetOptions().Extensions[validate_pb2.field].repeated.max_items
+
+
+def _broken(request: Message) -> list[Violation]:
     found = protovalidate.collect_violations(request)
     message = cast("Descriptor", request.DESCRIPTOR)
     if not found:
@@ -113,14 +156,17 @@ def _violation(message: Descriptor, violation: Any) -> Violation:
         f"{one.field_name}[{one.subscript.value}]" if one.subscript else one.field_name for one in elements
     )
     fields = _fields(message, [one.field_name for one in elements])
-    field = fields[-1] if fields else None
+    return _told(fields[-1] if fields else None, named, rule, violation.rule_value)
+
+
+def _told(field: FieldDescriptor | None, named: str, rule: str, value: Any) -> Violation:
+    """`value` is the rule's."""
     # Of a list of codes, what the contract says is about each of them.
     about_list = rule.startswith("repeated.") and field and not field.message_type
     if field and not about_list and field.GetOptions().HasExtension(options_pb2.explanation):
         own = field.GetOptions().Extensions[options_pb2.explanation]  # what the contract says instead of a general text
         return Violation(named, _reason(rule), own.en, own.ar)
     en, ar = TEXTS.get(rule, OTHERWISE)
-    value = violation.rule_value
     if field and rule == "int32.gte_lte":
         limits = field.GetOptions().Extensions[validate_pb2.field].int32
         shown = [f"{limits.gte:,}", f"{limits.lte:,}"]
@@ -167,9 +213,9 @@ def _undecodable(message: Descriptor, data: bytes) -> str:
 def refused_fields(method: MethodDescriptor) -> Callable[[str], Violation | None]:
     """For what the gateway found in a request: the first field to be refused, if any.
 
-    Its Lua filter lists the names and what each is ("person=object,person.nope=text,?person"; "?" is a query's, the
-    items of a list are "lines[]=object"), because Envoy's transcoder lets too much pass: deploy/envoy/fields.lua says
-    what. Here is who knows the messages.
+    Its Lua filter lists the names and what each is ("person=object,person.nope=text,?person=text"; "?" is a query's,
+    the items of a list are "lines[]=object"), because Envoy's transcoder lets too much pass: deploy/envoy/fields.lua
+    says what. Here is who knows the messages.
     """
     rule = method.GetOptions().Extensions[annotations_pb2.http]
     body = rule.body
@@ -187,7 +233,7 @@ def refused_fields(method: MethodDescriptor) -> Callable[[str], Violation | None
         known = ".".join(field.name for field in fields)
         prefix = f"{body}." if nested and not is_asked else ""
         if not fields or (is_asked and (body == "*" or path[0] in of_the_body or known in of_the_path)):
-            return _refused(prefix + name, "UNKNOWN_FIELD")
+            return _refused(prefix + unquote(name), "UNKNOWN_FIELD")
         reason = _misfit(fields[-1], kind, is_item=is_item or is_asked) if kind else ""
         return _refused(prefix + known, reason) if reason else None
 
@@ -202,7 +248,9 @@ def _fields(message: Descriptor | None, path: list[str]) -> list[FieldDescriptor
     """Those on the way; none when there is no such field."""
     found: list[FieldDescriptor] = []
     for name in path:
-        field = message and (message.fields_by_name.get(name) or message.fields_by_camelcase_name.get(name))
+        if not message or message.full_name.startswith("google.protobuf."):  # of those JSON has the whole only
+            return []
+        field = message.fields_by_name.get(name) or message.fields_by_camelcase_name.get(name)
         if not field:
             return []
         found.append(field)
@@ -214,13 +262,15 @@ def _misfit(field: FieldDescriptor, kind: str, *, is_item: bool) -> str:
     """The reason why a value of this kind, as the gateway calls it, is none of `field` or of its list; "" when it is.
     The kinds that fit are those of ProtoJSON."""
     if kind == "twice":
-        return "GIVEN_TWICE"
+        return "" if field.is_repeated and is_item else "GIVEN_TWICE"
     if kind == "bytes":
         return "UNDECODABLE"
     if kind == "null":
         return "INVALID_VALUE" if is_item else ""
     if field.is_repeated and not is_item:
         return "" if kind == "list" else "NOT_A_LIST"
+    if kind == "list":
+        return "NOT_ONE_VALUE"
     of = field.message_type.full_name if field.message_type else field.type
     kinds, reason = KINDS.get(of) or (MESSAGE if field.message_type else SCALAR)
     return "" if kind in kinds else reason

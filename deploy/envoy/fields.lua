@@ -1,13 +1,14 @@
 -- What the transcoder does not tell, or lets pass, is made known here:
 -- * it drops unknown JSON fields without a word, takes "yes" for true, one value for a list and an object for a time,
---   leaves out what is null in a list, and joins what a body gives twice. So the names that a body holds are listed in
+--   leaves out what is null in a list, and joins what is given twice. So the names that a body holds are listed in
 --   x-wasl-fields with what each is ("person=object,person.of_age=bool,lines=list,lines[]=object,title=twice"), and the
 --   service, which knows the messages, refuses what does not fit;
--- * it names no field when a text is not UTF-8 or a number is beyond all limits. They are listed as "statement.ar=bytes"
---   and "quantity=beyond", and an empty body goes on, which the service refuses for what is listed;
--- * it refuses a list where one value belongs without naming the field, so refusals.lua is told which hold lists;
+-- * it names no field when a text is not UTF-8, a number is beyond all limits, or a list stands where one value belongs.
+--   They are listed as "statement.ar=bytes", "quantity=beyond" and "etag=list", and an empty body goes on, which the
+--   service refuses for what is listed. LISTS, which render.py puts above, are the names of all lists of the contract;
 -- * it compares an id with that of the address under the contract's spelling only, so a body's "…Id" gets that;
--- * it lets a query replace what the body or the path says, so its names are listed as "?statement".
+-- * it lets a query replace what the body or the path says, takes the last of two values, and passes over a name without
+--   one. So a query's names are listed, too: "?page_size=text,?own=nothing", without a kind what may be a boolean.
 -- It is no JSON parser: it looks for strings, brackets, colons and commas, takes the words between for what they are, and
 -- leaves to the transcoder what else is wrong. What the transcoder is too lenient with is no JSON here.
 
@@ -30,6 +31,14 @@ end
 
 local function in_snake_case(name)
   return (name:gsub("%u", function(letter) return "_" .. letter:lower() end))
+end
+
+local function unescaped(text)  -- of an address
+  return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
+end
+
+local function escaped(name)  -- so that it can stand in a header, between commas
+  return (name:gsub("[^%w_.]", function(byte) return string.format("%%%02X", byte:byte()) end))
 end
 
 local function is_utf8(text)
@@ -76,12 +85,10 @@ local function kind_of(word)
   return number and (math.abs(number) == math.huge and word:find("%d") and "beyond" or "number")
 end
 
--- nil when the text is no JSON. Else
--- 1. the names and kinds, with "!", which is no name, when there are more than fit;
--- 2. the names that hold a list, in the contract's spelling;
--- 3. whether the transcoder can read the values. `is_clean`: all is UTF-8.
+-- The names and kinds, with "!", which is no name, when there are more than fit; nil when the text is no JSON. And whether
+-- the transcoder can read the values. `is_clean`: all is UTF-8.
 local function fields_in(text, is_clean)
-  local entries, seen, size, lists, is_readable = {}, {}, 0, {}, true
+  local entries, seen, size, is_readable = {}, {}, 0, true
   local depth, is_object, path = 0, {}, {}  -- the open brackets, and the name under which each stands
   local given = {}                          -- of each open object: the names so far, in the contract's spelling
   local at, last = 1, nil                   -- last: the string that may turn out to be a name
@@ -95,10 +102,8 @@ local function fields_in(text, is_clean)
     end
     seen[entry], entries[#entries + 1] = true, entry
     size = size + #entry + 1
-    if kind == "list" and is_object[depth] then
-      lists[#lists + 1] = in_snake_case(name)
-    end
-    if kind == "bytes" or kind == "beyond" or name:find("%%") then  -- a name with an escape may not be UTF-8
+    local is_wrong_list = kind == "list" and is_object[depth] and not LISTS[in_snake_case(path[depth])]
+    if kind == "bytes" or kind == "beyond" or is_wrong_list or name:find("%%") then  -- what is escaped may not be UTF-8
       is_readable = false
     end
   end
@@ -114,13 +119,17 @@ local function fields_in(text, is_clean)
     local mark = text:sub(found, found)
     local kind
     if is_value and (mark == "," or mark == "}" or mark == "]") then
-      kind = kind_of(text:sub(at, found - 1):match("%S+"))  -- a second word is for the transcoder to refuse
+      local word = text:sub(at, found - 1):match("%S+")  -- a second one is for the transcoder to refuse
+      kind = kind_of(word)
+      if kind == "number" and (word .. " "):find("%.%D") then
+        return nil  -- the transcoder would take 5. for 5
+      end
     end
     at = found + 1
     if mark == '"' then
       local stop = end_of_string(text, at)
       last = stop and text:sub(at, stop - 1)
-      if not last or last:find("%c") then
+      if not last or last:find("[%z\1-\31]") then
         return nil  -- RFC 8259, 7: control characters are escaped or not there at all
       end
       at = stop + 1
@@ -133,7 +142,7 @@ local function fields_in(text, is_clean)
       if not last or not is_object[depth] then
         return nil  -- … and a bare word for a name
       end
-      path[depth] = last:gsub("[^%w_]", function(byte) return string.format("%%%02X", byte:byte()) end)
+      path[depth] = escaped(last):gsub("%.", "%%2E")
       local name = in_snake_case(path[depth])
       if given[depth][name] then
         note("twice")
@@ -164,38 +173,31 @@ local function fields_in(text, is_clean)
       is_over = depth == 0
     end
     if size > MOST_BYTES or depth > MOST_LEVELS then
-      return "!", "", false
+      return "!", false
     end
   end
-  return table.concat(entries, ","), table.concat(lists, ","), is_readable
+  return table.concat(entries, ","), is_readable
 end
 
--- What the transcoder takes for true or false; the contract knows two of them.
-local BOOLEANS = {}
-for _, word in ipairs({"true", "t", "yes", "y", "1", "false", "f", "no", "n", "0"}) do
-  BOOLEANS[word] = true
-end
-
--- Of a write all names in the query: a password in an address is in logs and histories. Of a read those without a
--- value, which the transcoder would pass over, those of ids, which may stand in the path, too, and what could be a
--- boolean.
+-- The same of the query. A password in an address is in logs and histories, so a write's has few names that are right.
 local function asked_in(headers)
-  local query = (headers:get(":path") or ""):match("%?([^#]*)")
-  local is_read = headers:get(":method") == "GET" or headers:get(":method") == "HEAD"
-  local names = {}
-  if query and #query > MOST_BYTES then
+  local query = (headers:get(":path") or ""):match("%?([^#]*)") or ""
+  local entries, given = {}, {}
+  if #query > MOST_BYTES then
     return "!"
   end
-  for pair in (query or ""):gmatch("[^&]+") do
-    local name, value = pair:match("^([^=]*)=?(.*)$")
-    local is_loose = BOOLEANS[value:lower()] and value ~= "true" and value ~= "false"
-    if not is_read or name == pair or name:find("[iI]d$") or is_loose then
-      name = name:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
-      name = name:gsub("[^%w_.]", function(byte) return string.format("%%%02X", byte:byte()) end)
-      names[#names + 1] = "?" .. name .. (is_loose and "=text" or "")
+  for pair in query:gmatch("[^&]+") do
+    local name, sign, value = pair:match("^([^=]*)(=?)(.*)$")
+    name, value = escaped(unescaped(name)), unescaped(value)
+    local kind = sign == "" and "=nothing" or (value == "true" or value == "false") and "" or "=text"
+    entries[#entries + 1] = "?" .. name .. kind
+    local known = in_snake_case(name)
+    if given[known] then
+      entries[#entries + 1] = "?" .. name .. "=twice"
     end
+    given[known] = true
   end
-  return table.concat(names, ",")
+  return table.concat(entries, ",")
 end
 
 function envoy_on_request(handle)
@@ -208,10 +210,10 @@ function envoy_on_request(handle)
     return
   end
   local text = body:getBytes(0, body:length())
-  if not text:find("^%s*{") then
-    return  -- no object: the transcoder refuses it by itself, or it is a field of a plain type
+  local listed, is_readable
+  if text:find("^%s*{") then
+    listed, is_readable = fields_in(text, is_utf8(text))
   end
-  local listed, lists, is_readable = fields_in(text, is_utf8(text))
   if not listed then
     body:setBytes("{")  -- the transcoder's refusal of this is the right one for all that is no JSON
     return
@@ -222,7 +224,6 @@ function envoy_on_request(handle)
     text, listed = "{}", listed .. ",!"  -- "!" is no name: whatever else is listed, the service refuses this
   end
   body:setBytes(text)
-  handle:streamInfo():dynamicMetadata():set("wasl", "lists", lists)
   local headers = handle:headers()  -- anew: a handle from before body() would be dead by now
   headers:replace("content-length", tostring(#text))
   headers:replace("x-wasl-fields", asked == "" and listed or listed .. "," .. asked)

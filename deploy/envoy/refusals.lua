@@ -21,35 +21,12 @@ local function violation_of(sentence)
   end
 end
 
--- Of the names that hold a list (fields.lua) the one that stands in `parent`, if there is no other; else `parent`. The
--- body's names lack the field that the body itself may be.
-local function list_in(parent, lists)
-  local within = parent:gsub("%[%d+%]", "")
-  local found
-  for name in lists:gmatch("[^,]+") do
-    local above, last = name:match("^(.-)%.?([^.]+)$")
-    if above == within or above == within:gsub("^[%w_]+%.?", "") then
-      if found then
-        return parent
-      end
-      found = parent == "" and last or parent .. "." .. last
-    end
-  end
-  return found or parent
-end
-
 function envoy_on_response(handle)
   local body = handle:body()
   local headers = handle:headers()
   headers:remove("x-wasl-refusal")
   local language, id, sentence = body:getBytes(0, body:length()):match("^(%S+) (%S+) (.*)$")
   local violation, field = violation_of(sentence)
-  local told = handle:streamInfo():dynamicMetadata():get("wasl")
-  if violation.list and told then
-    field = list_in(field, told.lists)
-  elseif violation.list then
-    violation = VIOLATIONS[#VIOLATIONS]  -- the body itself is a list
-  end
   local whole = violation.field and INVALID or violation
   local text = STATUS:format(
     whole.en, field, violation.reason, violation[language], language, whole[language], id)

@@ -19,12 +19,17 @@ import re
 import sys
 import textwrap
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jinja2
 from google.api import annotations_pb2
-from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet, MethodDescriptorProto
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorSet,
+    MethodDescriptorProto,
+)
 
 from wasl.options.v1 import options_pb2
 
@@ -170,7 +175,8 @@ class Rpc:
 class Contract:
     """What the template needs of the descriptors. `rest` matches the REST addresses, which are yet to be transcoded.
 
-    `secrets` are beginnings of addresses that go on with a field marked `sensitive`: neither logged nor traced.
+    `secrets` are beginnings of addresses that go on with a field marked `sensitive`: neither logged nor traced. `lists`
+    are the names of repeated fields, whichever message they are in.
     """
 
     descriptors: bytes
@@ -178,6 +184,7 @@ class Contract:
     rpcs: list[Rpc]
     rest: list[dict[str, str]]
     secrets: list[str]
+    lists: list[str]
 
     @property
     def owners(self) -> list[str]:
@@ -207,7 +214,14 @@ def read_contract(path: pathlib.Path) -> Contract:
                 secrets.update(_secrets(method, messages[method.input_type]))
                 if full_name not in services:
                     services.append(full_name)
-    return Contract(content, services, rpcs, [dict([match]) for match in sorted(rest)], sorted(secrets))
+    lists = {name for file in files if file.package.startswith("wasl.") for name in _lists(file.message_type)}
+    return Contract(content, services, rpcs, [dict([match]) for match in sorted(rest)], sorted(secrets), sorted(lists))
+
+
+def _lists(messages: Iterable[DescriptorProto]) -> Iterator[str]:
+    for message in messages:
+        yield from (field.name for field in message.field if field.label == FieldDescriptorProto.LABEL_REPEATED)
+        yield from _lists(message.nested_type)
 
 
 def _kind(method: MethodDescriptorProto) -> str:
@@ -333,7 +347,7 @@ def render(environment: Mapping[str, str], descriptors: pathlib.Path = DESCRIPTO
         own_address=("::1" if ":" in listen else "127.0.0.1") if everywhere else listen,
         contract=contract,
         descriptors=base64.b64encode(contract.descriptors).decode(),
-        fields_lua=(HERE / "fields.lua").read_text(),
+        fields_lua=f"local LISTS = {lua(dict.fromkeys(contract.lists, True))}\n\n" + (HERE / "fields.lua").read_text(),
         language_lua=(HERE / "language.lua").read_text(),
         refusals_lua=refusals_lua(),
         replies=read_replies(),

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from descriptors import messages, methods
+from descriptors import messages, methods, routes
+from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from hypothesis import given
@@ -20,6 +21,7 @@ from chassis.errors import Violation
 from tests.support import of
 from tests.unit import strategies
 from wasl.events.v1 import calendars_pb2 as calendars
+from wasl.events.v1 import convenings_pb2 as events
 from wasl.matching.v1 import postings_pb2 as needs
 from wasl.members.v1 import members_pb2 as m
 from wasl.options.v1 import options_pb2
@@ -235,6 +237,39 @@ def test_what_is_beside_the_resource_counts_whatever_the_mask_names() -> None:
     assert told(request) == {"request_id": "STRING_UUID"}
 
 
+@pytest.mark.parametrize(
+    "time", [{"seconds": -62_135_596_801}, {"seconds": 253_402_300_800}, {"nanos": -1}, {"nanos": 10**9}]
+)
+def test_a_time_is_one_of_the_years_1_to_9999(time: dict[str, int]) -> None:
+    assert told(of(events.ListConveningsRequest, from_time=time)) == {"from_time": "NOT_A_TIME"}
+    need = {"title": {"en": "Kits"}, "lines": [{"help_code": "a", "quantity": 1, "unit_code": "a", "start_time": time}]}
+    assert told(of(needs.CreateNeedRequest, need=need)) == {"need.lines[0].start_time": "NOT_A_TIME"}
+    assert told(of(events.ListConveningsRequest, from_time={"seconds": 253_402_300_799, "nanos": 10**9 - 1})) == {}
+
+
+def test_a_number_that_no_enum_has_is_told_wherever_it_stands() -> None:
+    request = of(m.CreateApplicationRequest, application={"person": PERSON})
+    request.application.state = 99
+    assert told(request) == {"application.state": "ENUM_DEFINED_ONLY"}
+
+
+def test_of_a_list_that_is_too_long_no_item_is_looked_at() -> None:
+    need = {"title": {"en": "Kits"}, "lines": [{}] * 100_000}
+    assert told(of(needs.CreateNeedRequest, need=need)) == {"need.lines": "REPEATED_MAX_ITEMS"}
+
+
+def test_every_list_that_may_be_sent_has_a_limit() -> None:
+    for method in methods():
+        if not routes(method):
+            continue  # for services only
+        for message in pb.messages(method.input_type):
+            for field in message.fields:
+                options = field.GetOptions()
+                is_sent = field_behavior_pb2.OUTPUT_ONLY not in options.Extensions[field_behavior_pb2.field_behavior]
+                if field.is_repeated and is_sent and not message.full_name.startswith("google."):
+                    assert options.Extensions[validate_pb2.field].repeated.max_items, field.full_name
+
+
 # -- names that are no fields, and values of another kind ----------------------------------------------------------
 METHODS = {method.name: method for method in methods()}
 
@@ -248,6 +283,8 @@ METHODS = {method.name: method for method in methods()}
         ("CreateApplication", "person.nope=text", "application.person.nope", "UNKNOWN_FIELD"),
         ("CreateApplication", "person.displayName.fr=text", "application.person.displayName.fr", "UNKNOWN_FIELD"),
         ("CreateApplication", "statement.ar.x=text", "application.statement.ar.x", "UNKNOWN_FIELD"),
+        ("CreateApplication", "%D8%A7=text", "application.ا", "UNKNOWN_FIELD"),
+        ("CreateApplication", "%FF=text", "application.\ufffd", "UNKNOWN_FIELD"),
         ("CreateApplication", "statement.ar=bytes", "application.statement.ar", "UNDECODABLE"),
         ("CreateApplication", "statement=object,statement=twice", "application.statement", "GIVEN_TWICE"),
         ("CreateApplication", "person.x=bytes", "application.person.x", "UNKNOWN_FIELD"),
@@ -260,9 +297,11 @@ METHODS = {method.name: method for method in methods()}
         ("CreateApplication", "createTime=object,createTime.seconds=number", "application.create_time", "NOT_A_TIME"),
         ("CreateNeed", "lines=list,lines[]=object,lines.quantity=text,lines.note=object", "", ""),
         ("CreateNeed", "lines=null", "", ""),
+        ("CreateNeed", "title=list", "need.title", "NOT_ONE_VALUE"),
+        ("CreateNeed", "lines=twice", "need.lines", "GIVEN_TWICE"),
         ("CreateNeed", "lines=object,lines.quantity=number", "need.lines", "NOT_A_LIST"),
         ("CreateNeed", "lines=list,lines[]=null", "need.lines", "INVALID_VALUE"),
-        ("CreateNeed", "lines=list,lines[]=list,lines[]=object", "need.lines", "INVALID_VALUE"),
+        ("CreateNeed", "lines=list,lines[]=list,lines[]=object", "need.lines", "NOT_ONE_VALUE"),
         ("CreateNeed", "lines=list,lines[]=object,lines.quantity=beyond", "need.lines.quantity", "NOT_AN_INTEGER"),
         ("CreateRecord", "languageCodes=text", "record.language_codes", "NOT_A_LIST"),
         ("CreateRecord", "languageCodes=list,languageCodes[]=null", "record.language_codes", "INVALID_VALUE"),
@@ -273,7 +312,12 @@ METHODS = {method.name: method for method in methods()}
         ("RejectApplication", "?etag", "etag", "UNKNOWN_FIELD"),
         ("GetPerson", "?anything", "anything", "UNKNOWN_FIELD"),
         ("ListApplications", "?undecided=text", "undecided", "NOT_TRUE_OR_FALSE"),
-        ("ListApplications", "?pageSize=text,?state=text", "", ""),
+        ("ListApplications", "?pageSize=text,?state=text,?undecided", "", ""),
+        ("ListApplications", "?undecided=nothing", "undecided", "NOT_TRUE_OR_FALSE"),
+        ("ListApplications", "?pageSize=text,?page_size=text,?page_size=twice", "page_size", "GIVEN_TWICE"),
+        ("SearchRecords", "?languageCode=text,?languageCode=twice", "language_code", "GIVEN_TWICE"),
+        ("ListConvenings", "?fromTime=text", "", ""),
+        ("ListConvenings", "?fromTime.seconds=text", "fromTime.seconds", "UNKNOWN_FIELD"),
     ],
 )  # fmt: skip
 def test_what_the_gateway_lists_is_refused_by_name_and_kind(method: str, listed: str, field: str, reason: str) -> None:
