@@ -11,6 +11,7 @@ from google.api import annotations_pb2
 from google.protobuf import empty_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from buf.validate import validate_pb2
@@ -102,27 +103,22 @@ def check(request: Message) -> list[Violation]:
 
 
 def _out_of_bounds(message: Message, above: str = "") -> Iterator[Violation]:
-    """What protovalidate would look at for too long, or not at all: longer lists than there may be, times out of range
-    (timestamp.proto), numbers that no enum has."""
+    """What protovalidate would look at for too long, or not at all: lists that are longer than they may be, and times
+    out of range (timestamp.proto)."""
+    if message.DESCRIPTOR.full_name == "google.protobuf.Timestamp":
+        time = cast("Timestamp", message)
+        if not (FIRST_SECOND <= time.seconds <= LAST_SECOND and 0 <= time.nanos < 10**9):
+            yield _refused(above, "NOT_A_TIME")
+        return
     for field, value in message.ListFields():
-        path = above + field.name
+        path = f"{above}.{field.name}" if above else field.name
         if field.is_repeated and (most := _most_items(field)) and len(value) > most:
             yield _told(field, path, "repeated.max_items", most)
-        elif field.is_repeated:
+        elif field.message_type and field.is_repeated:
             for number, item in enumerate(value):
-                yield from _value_out_of_bounds(field, item, f"{path}[{number}]")
-        else:
-            yield from _value_out_of_bounds(field, value, path)
-
-
-def _value_out_of_bounds(field: FieldDescriptor, value: Any, path: str) -> Iterator[Violation]:
-    if field.enum_type and value not in field.enum_type.values_by_number:
-        yield _told(field, path, "enum.defined_only", True)
-    elif field.message_type and field.message_type.full_name == "google.protobuf.Timestamp":
-        if not (FIRST_SECOND <= value.seconds <= LAST_SECOND and 0 <= value.nanos < 10**9):
-            yield _refused(path, "NOT_A_TIME")
-    elif field.message_type:
-        yield from _out_of_bounds(value, f"{path}.")
+                yield from _out_of_bounds(item, f"{path}[{number}]")
+        elif field.message_type:
+            yield from _out_of_bounds(value, path)
 
 
 @functools.cache

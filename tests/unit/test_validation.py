@@ -247,12 +247,6 @@ def test_a_time_is_one_of_the_years_1_to_9999(time: dict[str, int]) -> None:
     assert told(of(events.ListConveningsRequest, from_time={"seconds": 253_402_300_799, "nanos": 10**9 - 1})) == {}
 
 
-def test_a_number_that_no_enum_has_is_told_wherever_it_stands() -> None:
-    request = of(m.CreateApplicationRequest, application={"person": PERSON})
-    request.application.state = 99
-    assert told(request) == {"application.state": "ENUM_DEFINED_ONLY"}
-
-
 def test_of_a_list_that_is_too_long_no_item_is_looked_at() -> None:
     need = {"title": {"en": "Kits"}, "lines": [{}] * 100_000}
     assert told(of(needs.CreateNeedRequest, need=need)) == {"need.lines": "REPEATED_MAX_ITEMS"}
