@@ -10,6 +10,7 @@ import protovalidate
 from google.api import annotations_pb2
 from google.protobuf import empty_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -88,13 +89,14 @@ KINDS = {
 MESSAGE = ({"object"}, "INVALID_VALUE")
 SCALAR = ({"number", "text"}, "INVALID_VALUE")
 FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
-# A status travels in headers, which have limits, too: more than this is told when these are mended.
+# A status travels in headers, which have a limit. Whoever mends these is told the rest.
 MOST_TOLD = 20
+MOST_PATHS = 100  # in a mask
 
 
 def check(request: Message) -> list[Violation]:
     """The rules that `request` breaks, MOST_TOLD at most. Of an update only what the mask names is looked at, or else
-    what is given (AIP-134)."""
+    what is given (AIP-134); but lists that are too long and times out of range are refused wherever they stand."""
     found = list(_out_of_bounds(request))
     if not any(one.reason == "REPEATED_MAX_ITEMS" for one in found):
         told = {one.field for one in found}
@@ -103,8 +105,12 @@ def check(request: Message) -> list[Violation]:
 
 
 def _out_of_bounds(message: Message, above: str = "") -> Iterator[Violation]:
-    """What protovalidate would look at for too long, or not at all: lists that are longer than they may be, and times
-    out of range (timestamp.proto)."""
+    """What protovalidate would take too long for, lists over their limit, or does not look at: times out of range
+    (timestamp.proto)."""
+    if message.DESCRIPTOR.full_name == "google.protobuf.FieldMask":
+        if len(cast("FieldMask", message).paths) > MOST_PATHS:
+            yield _told(None, above, "repeated.max_items", MOST_PATHS)
+        return
     if message.DESCRIPTOR.full_name == "google.protobuf.Timestamp":
         time = cast("Timestamp", message)
         if not (FIRST_SECOND <= time.seconds <= LAST_SECOND and 0 <= time.nanos < 10**9):
@@ -228,6 +234,7 @@ def refused_fields(method: MethodDescriptor) -> Callable[[str], Violation | None
         fields = _fields(method.input_type if is_asked else message, path)
         known = ".".join(field.name for field in fields)
         prefix = f"{body}." if nested and not is_asked else ""
+        # A query must not replace what the body or the path says; and what it says is in logs and histories.
         if not fields or (is_asked and (body == "*" or path[0] in of_the_body or known in of_the_path)):
             return _refused(prefix + unquote(name), "UNKNOWN_FIELD")
         reason = _misfit(fields[-1], kind, is_item=is_item or is_asked) if kind else ""
@@ -244,7 +251,9 @@ def _fields(message: Descriptor | None, path: list[str]) -> list[FieldDescriptor
     """Those on the way; none when there is no such field."""
     found: list[FieldDescriptor] = []
     for name in path:
-        if not message or message.full_name.startswith("google.protobuf."):  # of those JSON has the whole only
+        if not message or message.full_name.startswith(
+            "google.protobuf."
+        ):  # in JSON these are one value, without fields
             return []
         field = message.fields_by_name.get(name) or message.fields_by_camelcase_name.get(name)
         if not field:
@@ -255,8 +264,7 @@ def _fields(message: Descriptor | None, path: list[str]) -> list[FieldDescriptor
 
 
 def _misfit(field: FieldDescriptor, kind: str, *, is_item: bool) -> str:
-    """The reason why a value of this kind, as the gateway calls it, is none of `field` or of its list; "" when it is.
-    The kinds that fit are those of ProtoJSON."""
+    """The reason why a value of this kind, as the gateway calls it, cannot be `field`'s or an item of its list."""
     if kind == "twice":
         return "" if field.is_repeated and is_item else "GIVEN_TWICE"
     if kind == "bytes":
@@ -268,7 +276,7 @@ def _misfit(field: FieldDescriptor, kind: str, *, is_item: bool) -> str:
     if kind == "list":
         return "NOT_ONE_VALUE"
     of = field.message_type.full_name if field.message_type else field.type
-    kinds, reason = KINDS.get(of) or (MESSAGE if field.message_type else SCALAR)
+    kinds, reason = KINDS.get(of, MESSAGE if field.message_type else SCALAR)
     return "" if kind in kinds else reason
 
 

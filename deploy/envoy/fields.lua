@@ -5,10 +5,11 @@
 --   service, which knows the messages, refuses what does not fit;
 -- * it names no field when a text is not UTF-8, a number is beyond all limits, or a list stands where one value belongs.
 --   They are listed as "statement.ar=bytes", "quantity=beyond" and "etag=list", and an empty body goes on, which the
---   service refuses for what is listed. LISTS, which render.py puts above, are the names of all lists of the contract;
+--   service refuses for what is listed. LISTS, which render.py puts above, are the names of all lists in requests;
 -- * it compares an id with that of the address under the contract's spelling only, so a body's "…Id" gets that;
 -- * it lets a query replace what the body or the path says, takes the last of two values, and passes over a name without
---   one. So a query's names are listed, too: "?page_size=text,?own=nothing", without a kind what may be a boolean.
+--   a value. So a query's names are listed, too: "?page_size=text,?own=nothing"; "?own" alone when its value is true or
+--   false, which a text may be as well.
 -- It is no JSON parser: it looks for strings, brackets, colons and commas, takes the words between for what they are, and
 -- leaves to the transcoder what else is wrong. What the transcoder is too lenient with is no JSON here.
 
@@ -24,10 +25,6 @@ local SEQUENCES = {
   "[\241-\243][\128-\191][\128-\191][\128-\191]",
   "\244[\128-\143][\128-\191][\128-\191]",
 }
-
-local function name_of(path, depth)
-  return (table.concat(path, ".", 1, depth):gsub("%.%[%]", ""))  -- an array adds no name
-end
 
 local function in_snake_case(name)
   return (name:gsub("%u", function(letter) return "_" .. letter:lower() end))
@@ -85,26 +82,37 @@ local function kind_of(word)
   return number and (math.abs(number) == math.huge and word:find("%d") and "beyond" or "number")
 end
 
--- The names and kinds, with "!", which is no name, when there are more than fit; nil when the text is no JSON. And whether
--- the transcoder can read the values. `is_clean`: all is UTF-8.
+-- The names and kinds, nothing when there are more than fit; nil when the text is no JSON. And whether the body may go on as
+-- it is. `is_clean`: all is UTF-8.
 local function fields_in(text, is_clean)
-  local entries, seen, size, is_readable = {}, {}, 0, true
-  local depth, is_object, path = 0, {}, {}  -- the open brackets, and the name under which each stands
-  local given = {}                          -- of each open object: the names so far, in the contract's spelling
-  local at, last = 1, nil                   -- last: the string that may turn out to be a name
-  local is_value, is_over = false, false    -- is what comes next a value? Is the object at its end?
+  if text:find("[%z\1-\8\11\12\14-\31]") then
+    return nil  -- RFC 8259, 2: the transcoder would take some of these for spaces
+  end
+  local entries, seen, size, may_go_on = {}, {}, 0, true
+  local depth, is_object = 0, {}          -- the open brackets
+  local above, names = {}, {}             -- of each: the path of what it is; of an object: the name that comes next
+  local given = {}                        -- of each: the names so far, in the contract's spelling
+  local at, last = 1, nil                 -- last: the string that may turn out to be a name
+  local is_value, is_over = false, false  -- is what comes next a value? Is the object at its end?
 
-  local function note(kind)  -- what stands at `path`
-    local name = name_of(path, depth)
+  local function path()  -- of what comes next; an array adds no name
+    if not is_object[depth] then
+      return above[depth]
+    end
+    return above[depth] == "" and names[depth] or above[depth] .. "." .. names[depth]
+  end
+
+  local function note(kind)
+    local name = path()
     local entry = name .. (is_object[depth] and "=" or "[]=") .. kind
     if seen[entry] then
       return
     end
     seen[entry], entries[#entries + 1] = true, entry
     size = size + #entry + 1
-    local is_wrong_list = kind == "list" and is_object[depth] and not LISTS[in_snake_case(path[depth])]
-    if kind == "bytes" or kind == "beyond" or is_wrong_list or name:find("%%") then  -- what is escaped may not be UTF-8
-      is_readable = false
+    local is_list_for_one = kind == "list" and is_object[depth] and not LISTS[in_snake_case(names[depth])]
+    if kind == "bytes" or kind == "beyond" or is_list_for_one or name:find("%%") then  -- escaped: it may not be UTF-8
+      may_go_on = false
     end
   end
 
@@ -129,8 +137,8 @@ local function fields_in(text, is_clean)
     if mark == '"' then
       local stop = end_of_string(text, at)
       last = stop and text:sub(at, stop - 1)
-      if not last or last:find("[%z\1-\31]") then
-        return nil  -- RFC 8259, 7: control characters are escaped or not there at all
+      if not last or last:find("[\t\n\r]") then
+        return nil  -- RFC 8259, 7: within strings they are escaped
       end
       at = stop + 1
       if is_value then
@@ -142,8 +150,8 @@ local function fields_in(text, is_clean)
       if not last or not is_object[depth] then
         return nil  -- … and a bare word for a name
       end
-      path[depth] = escaped(last):gsub("%.", "%%2E")
-      local name = in_snake_case(path[depth])
+      names[depth] = escaped(last):gsub("%.", "%%2E")  -- what is written with escapes in JSON counts as unknown
+      local name = in_snake_case(names[depth])
       if given[depth][name] then
         note("twice")
       end
@@ -158,9 +166,9 @@ local function fields_in(text, is_clean)
       is_value = false
     end
     if mark == "{" or mark == "[" then
+      above[depth + 1] = depth > 0 and path() or ""
       depth = depth + 1
-      is_object[depth], is_value, given[depth] = mark == "{", mark == "[", {}
-      path[depth] = mark == "[" and "[]" or ""
+      is_object[depth], is_value, names[depth], given[depth] = mark == "{", mark == "[", "", {}
     elseif mark == "," then
       if text:find("^%s*[,%]}]", at) then
         return nil  -- the transcoder would let a comma too many pass
@@ -168,18 +176,17 @@ local function fields_in(text, is_clean)
       last, is_value = nil, not is_object[depth]
     elseif mark == "}" or mark == "]" then
       is_value = false
-      path[depth], is_object[depth] = nil, nil
       depth = depth - 1
       is_over = depth == 0
     end
     if size > MOST_BYTES or depth > MOST_LEVELS then
-      return "!", false
+      return "", false
     end
   end
-  return table.concat(entries, ","), is_readable
+  return table.concat(entries, ","), may_go_on
 end
 
--- The same of the query. A password in an address is in logs and histories, so a write's has few names that are right.
+-- The same of the query.
 local function asked_in(headers)
   local query = (headers:get(":path") or ""):match("%?([^#]*)") or ""
   local entries, given = {}, {}
@@ -192,12 +199,13 @@ local function asked_in(headers)
     local kind = sign == "" and "=nothing" or (value == "true" or value == "false") and "" or "=text"
     entries[#entries + 1] = "?" .. name .. kind
     local known = in_snake_case(name)
-    if given[known] then
+    given[known] = (given[known] or 0) + 1
+    if given[known] == 2 then
       entries[#entries + 1] = "?" .. name .. "=twice"
     end
-    given[known] = true
   end
-  return table.concat(entries, ",")
+  local listed = table.concat(entries, ",")
+  return #listed > MOST_BYTES and "!" or listed
 end
 
 function envoy_on_request(handle)
@@ -210,15 +218,15 @@ function envoy_on_request(handle)
     return
   end
   local text = body:getBytes(0, body:length())
-  local listed, is_readable
+  local listed, may_go_on
   if text:find("^%s*{") then
-    listed, is_readable = fields_in(text, is_utf8(text))
+    listed, may_go_on = fields_in(text, is_utf8(text))
   end
   if not listed then
     body:setBytes("{")  -- the transcoder's refusal of this is the right one for all that is no JSON
     return
   end
-  if is_readable then
+  if may_go_on then
     text = text:gsub('"(%l%a*Id)"(%s*:)', function(name, colon) return '"' .. in_snake_case(name) .. '"' .. colon end)
   else
     text, listed = "{}", listed .. ",!"  -- "!" is no name: whatever else is listed, the service refuses this

@@ -24,12 +24,9 @@ from typing import Any
 
 import jinja2
 from google.api import annotations_pb2
-from google.protobuf.descriptor_pb2 import (
-    DescriptorProto,
-    FieldDescriptorProto,
-    FileDescriptorSet,
-    MethodDescriptorProto,
-)
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet, MethodDescriptorProto
 
 from wasl.options.v1 import options_pb2
 
@@ -176,7 +173,7 @@ class Contract:
     """What the template needs of the descriptors. `rest` matches the REST addresses, which are yet to be transcoded.
 
     `secrets` are beginnings of addresses that go on with a field marked `sensitive`: neither logged nor traced. `lists`
-    are the names of repeated fields, whichever message they are in.
+    are the names of the lists that a request can hold; none of them is one value elsewhere (a test).
     """
 
     descriptors: bytes
@@ -197,7 +194,11 @@ def read_contract(path: pathlib.Path) -> Contract:
     levels = options_pb2.Access
     content = path.read_bytes()
     services, rpcs, rest, secrets = [], [], set(), set()
+    lists: set[str] = set()
     files = FileDescriptorSet.FromString(content).file
+    pool = descriptor_pool.DescriptorPool()
+    for described in files:
+        pool.Add(described)
     messages = {f".{file.package}.{message.name}": message for file in files for message in file.message_type}
     for described in files:
         for service in described.service:
@@ -212,16 +213,18 @@ def read_contract(path: pathlib.Path) -> Contract:
                 rpcs.append(Rpc(f"/{full_name}/{method.name}", owner, _kind(method), level == levels.PUBLIC))
                 rest.update(_addresses(method))
                 secrets.update(_secrets(method, messages[method.input_type]))
+                lists.update(_lists(pool.FindMessageTypeByName(method.input_type[1:])))
                 if full_name not in services:
                     services.append(full_name)
-    lists = {name for file in files if file.package.startswith("wasl.") for name in _lists(file.message_type)}
     return Contract(content, services, rpcs, [dict([match]) for match in sorted(rest)], sorted(secrets), sorted(lists))
 
 
-def _lists(messages: Iterable[DescriptorProto]) -> Iterator[str]:
-    for message in messages:
-        yield from (field.name for field in message.field if field.label == FieldDescriptorProto.LABEL_REPEATED)
-        yield from _lists(message.nested_type)
+def _lists(message: Descriptor) -> Iterator[str]:
+    for field in message.fields:
+        if field.is_repeated:
+            yield field.name
+        if field.message_type:
+            yield from _lists(field.message_type)
 
 
 def _kind(method: MethodDescriptorProto) -> str:
@@ -273,10 +276,14 @@ def _check_texts(replies: Iterable[dict[str, Any]]) -> None:
 def lua(value: Any) -> str:
     """A value as a Lua expression."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {lua(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f'["{key}"] = {lua(item)}' for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "{\n  " + ",\n  ".join(map(lua, value)) + ",\n}"
     return json.dumps(value, ensure_ascii=False)
+
+
+def fields_lua(contract: Contract) -> str:
+    return f"local LISTS = {lua(dict.fromkeys(contract.lists, True))}\n\n" + (HERE / "fields.lua").read_text()
 
 
 def refusals_lua() -> str:
@@ -347,7 +354,7 @@ def render(environment: Mapping[str, str], descriptors: pathlib.Path = DESCRIPTO
         own_address=("::1" if ":" in listen else "127.0.0.1") if everywhere else listen,
         contract=contract,
         descriptors=base64.b64encode(contract.descriptors).decode(),
-        fields_lua=f"local LISTS = {lua(dict.fromkeys(contract.lists, True))}\n\n" + (HERE / "fields.lua").read_text(),
+        fields_lua=fields_lua(contract),
         language_lua=(HERE / "language.lua").read_text(),
         refusals_lua=refusals_lua(),
         replies=read_replies(),

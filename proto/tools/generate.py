@@ -31,11 +31,15 @@ def protoc(*arguments: str) -> None:
 
 def replace(out: pathlib.Path) -> None:
     """Generates `out` anew: a file whose proto is gone goes, too. When a proto is wrong, `out` stays as it was."""
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=out.parent, prefix=".gen-"
+    ) as folder:  # beside it, for a rename to be possible
         made = pathlib.Path(folder) / "gen"
         made.mkdir()
         generate(made)
-        shutil.rmtree(out, ignore_errors=True)
+        if out.exists():
+            shutil.rmtree(out)
         made.rename(out)
 
 

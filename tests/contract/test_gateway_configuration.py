@@ -13,6 +13,7 @@ import yaml  # type: ignore[import-untyped]
 from descriptors import ROOT, gateway, methods
 from google.api import annotations_pb2
 
+from chassis import pb
 from wasl.options.v1 import options_pb2
 
 TOOL: Any = runpy.run_path(str(ROOT / "deploy/envoy/render.py"))
@@ -177,3 +178,13 @@ def test_only_the_public_listeners_and_the_metrics_are_open() -> None:
     assert [one["name"] for one in listeners] == ["public", "public_tls", "metrics"]
     assert listeners[1]["filter_chains"][0]["transport_socket"]["name"] == "envoy.transport_sockets.tls"
     assert configuration["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
+
+
+def test_a_list_of_a_request_is_nowhere_one_value() -> None:
+    """fields.lua knows names only: one that is a list here and one value there would be told less well."""
+    lists = set(TOOL["read_contract"](TOOL["DESCRIPTORS"]).lists)
+    assert "lines" in lists
+    with_route = [one for one in methods() if one.GetOptions().HasExtension(annotations_pb2.http)]
+    for message in (one for method in with_route for one in pb.messages(method.input_type)):
+        for field in message.fields:
+            assert field.is_repeated == (field.name in lists), field.full_name

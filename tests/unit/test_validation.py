@@ -105,9 +105,6 @@ def test_a_place_is_checked_alike_wherever_it_is_sent() -> None:
     assert checks == [checks[0]] * len(checks)
 
 
-inputs = st.sampled_from([method.input_type for method in methods()]).flatmap(strategies.message)
-
-
 @pytest.mark.parametrize("blank", [" ", "\t\r\n", "\u00a0", "\u2003\u3000", "\u200b\u200f", "\u00ad"])
 def test_a_text_is_not_blank_in_any_language(blank: str) -> None:
     for name in ({"ar": blank}, {"en": blank}, {"ar": blank, "en": "Amal"}, {"ar": "أمل", "en": blank}):
@@ -135,6 +132,9 @@ def test_a_number_is_told_from_where_to_where_it_goes(quantity: int) -> None:
     (told_,) = [one for one in validation.check(asked) if one.field == "need.lines[0].quantity"]
     assert told_.en == "has to be a number from 1 to 100,000,000"
     assert told_.ar == "يجب أن يكون عددا من ١ إلى ١٠٠٬٠٠٠٬٠٠٠"
+
+
+inputs = st.sampled_from([method.input_type for method in methods()]).flatmap(strategies.message)
 
 
 @given(inputs)
@@ -252,6 +252,15 @@ def test_of_a_list_that_is_too_long_no_item_is_looked_at() -> None:
     assert told(of(needs.CreateNeedRequest, need=need)) == {"need.lines": "REPEATED_MAX_ITEMS"}
 
 
+def test_a_mask_has_100_paths_at_most() -> None:
+    request = of(
+        m.UpdatePersonRequest, person={"person_id": ID, "profile": PERSON}, update_mask={"paths": ["profile"] * 101}
+    )
+    assert told(request) == {"update_mask": "REPEATED_MAX_ITEMS"}
+    del request.update_mask.paths[100]
+    assert told(request) == {}
+
+
 def test_every_list_that_may_be_sent_has_a_limit() -> None:
     for method in methods():
         if not routes(method):
@@ -260,6 +269,7 @@ def test_every_list_that_may_be_sent_has_a_limit() -> None:
             for field in message.fields:
                 options = field.GetOptions()
                 is_sent = field_behavior_pb2.OUTPUT_ONLY not in options.Extensions[field_behavior_pb2.field_behavior]
+                # What is only read has no rules inside, so to look at it is quick.
                 if field.is_repeated and is_sent and not message.full_name.startswith("google."):
                     assert options.Extensions[validate_pb2.field].repeated.max_items, field.full_name
 
