@@ -204,7 +204,7 @@ _MONEY = re.compile(
         r"money|cash|funds|funding|fund|donations?|salar(?:y|ies)|stipends?|wages|loans?|grants?|fees",
         r"(?:financial|monetary)[ -](?:support|help|aid|assistance|contributions?|sponsorship)",
         r"payments?|allowances?|rent|dollars|euros|liras?|dinars|riyals|dirhams|usdt|bitcoins?",
-        r"(?:ب|ل|و|ال|بال|لل|وال)*(?:مال|اموالا?|مالا|نقود|نقدا|نقديه|نقدي|مبلغ|مبالغ|مبلغا|تمويل|تمويلا|"
+        r"و?(?:لل|[بل]?(?:ال)?)(?:مال|اموالا?|مالا|نقود|نقدا|نقديه|نقدي|مبلغ|مبالغ|مبلغا|تمويل|تمويلا|"
         r"ماليا|ماليه|مالي|تبرعات|رواتب|راتب|راتبا|اجور|اجور|سلفه|قرضا?|قروضا?|كاش|فلوس|مصاري|رسوم|ايجار|بدل|"
         r"دولار(?:ات)?|يورو|ليرات|دنانير|دراهم|ريالات|جنيهات)",
     )
@@ -218,7 +218,7 @@ _SUBJECT = re.compile(
         r"management|policy|policies|raiser|raisers|planning|systems?|software|registers?|study|research",
         r"teachers?|lecture|lectures|proposal|applications?|without|no|not|free|waiver|instead|never",
         r"accountants?|officers?|pictures?|photos?|coins?|museums?|games?|stor(?:y|ies)|posters?|worksheets?",
-        r"(?:ال|ب|ل|و|بال|لل|وال)*(?:دوره|دورات|تدريب|تدريبا|تدريبيه|مدرب|مدربين|مدربا|ورشه|ورشات|ورش|درس|"
+        r"و?(?:لل|[بل]?(?:ال)?)(?:دوره|دورات|تدريب|تدريبا|تدريبيه|مدرب|مدربين|مدربا|ورشه|ورشات|ورش|درس|"
         r"شرح|شرحا|ماده|تدريس|لوحات|معلمي|مدرس|مدرسا|مدرسي|دروس|كتاب|كتب|كتابا|خبير|خبيرا|خبراء|منهاج|منهج|ندوه|دليل|دليلا|مهارات|ثقافه|حول|تاريخ|مقترحات|"
         r"كتابه|تقارير|تقرير|مدير|اداره|سياسه|تخطيط|نظام|برنامج|دراسه|بحث|معلم|محاضره|محاسب|محاسبا|محاسبه|"
         r"دون|بلا|بدون|مجانا|مجاني|مجانيه|لا|ليس|ليست|لسنا|لن|بدل|وليس|راس|صور|عملات|متحف|لعبه|قصه|قصص)",

@@ -70,6 +70,7 @@ REFUSED = {
     "NOT_ONE_VALUE": ("holds a list where one value belongs", "فيه قائمة حيث يلزم قيمة واحدة"),
     "NOT_A_TEXT": ("is not a text", "ليس نصا"),
     "NOT_A_TIME": ("is not a time such as 2026-03-01T10:00:00Z", "ليس وقتا على صيغة 2026-03-01T10:00:00Z"),
+    "TIME_OUT_OF_RANGE": ("has to be a time from 1900 to 2099", "يجب أن يكون وقتا بين عامي ١٩٠٠ و٢٠٩٩"),
     "NOT_AN_INTEGER": (
         "is not a whole number of the size that is possible here",
         "ليس عددا صحيحا ضمن المجال المسموح",
@@ -88,25 +89,30 @@ KINDS = {
 }
 MESSAGE = ({"object"}, "INVALID_VALUE")
 SCALAR = ({"number", "text"}, "INVALID_VALUE")
-FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
+# The years 1900 to 2099: people's times; near the year 9999 the clocks of some zones have no time any more.
+FIRST_SECOND, LAST_SECOND = -2_208_988_800, 4_102_444_799
 # A status travels in headers, which have a limit. Whoever mends these is told the rest.
 MOST_TOLD = 20
 MOST_PATHS = 100  # in a mask
+EVERYWHERE = ("REPEATED_MAX_ITEMS", "TIME_OUT_OF_RANGE")  # refused whatever a mask says
 
 
 def check(request: Message) -> list[Violation]:
     """The rules that `request` breaks, MOST_TOLD at most. Of an update only what the mask names is looked at, or else
-    what is given (AIP-134); but lists that are too long and times out of range are refused wherever they stand."""
+    what is given (AIP-134), but for the reasons that count EVERYWHERE."""
     found = list(_out_of_bounds(request))
     if not any(one.reason == "REPEATED_MAX_ITEMS" for one in found):
-        told = {one.field for one in found}
-        found += [one for one in _broken(request) if one.field not in told]
-    return found[:MOST_TOLD]
+        message = cast("Descriptor", request.DESCRIPTOR)
+        found += [_violation(message, violation) for violation in protovalidate.collect_violations(request)]
+    if not found:
+        return []
+    paths = _paths(request)
+    return [one for one in dict.fromkeys(found) if one.reason in EVERYWHERE or _in_mask(one.field, paths)][:MOST_TOLD]
 
 
 def _out_of_bounds(message: Message, above: str = "") -> Iterator[Violation]:
-    """What protovalidate would take too long for, lists over their limit, or does not look at: times out of range
-    (timestamp.proto)."""
+    """What protovalidate would take too long for, lists over their limit, or does not look at: times out of range, and
+    numbers that are none of an enum's though its field has no rule."""
     if message.DESCRIPTOR.full_name == "google.protobuf.FieldMask":
         if len(cast("FieldMask", message).paths) > MOST_PATHS:
             yield _told(None, above, "repeated.max_items", MOST_PATHS)
@@ -114,7 +120,7 @@ def _out_of_bounds(message: Message, above: str = "") -> Iterator[Violation]:
     if message.DESCRIPTOR.full_name == "google.protobuf.Timestamp":
         time = cast("Timestamp", message)
         if not (FIRST_SECOND <= time.seconds <= LAST_SECOND and 0 <= time.nanos < 10**9):
-            yield _refused(above, "NOT_A_TIME")
+            yield _refused(above, "TIME_OUT_OF_RANGE")
         return
     for field, value in message.ListFields():
         path = f"{above}.{field.name}" if above else field.name
@@ -125,28 +131,14 @@ def _out_of_bounds(message: Message, above: str = "") -> Iterator[Violation]:
                 yield from _out_of_bounds(item, f"{path}[{number}]")
         elif field.message_type:
             yield from _out_of_bounds(value, path)
+        elif field.enum_type and not field.is_repeated and value not in field.enum_type.values_by_number:
+            yield _told(field, path, "enum.defined_only", True)
 
 
 @functools.cache
 def _most_items(field: FieldDescriptor) -> int:
     """0 for no limit."""
     return field.GetOptions().Extensions[validate_pb2.field].repeated.max_items
-
-
-def _broken(request: Message) -> list[Violation]:
-    found = protovalidate.collect_violations(request)
-    message = cast("Descriptor", request.DESCRIPTOR)
-    if not found:
-        return []
-    broken = [_violation(message, violation) for violation in found]
-    mask = getattr(request, "update_mask", None)
-    if mask is None:
-        return broken
-    given = [value for field, value in request.ListFields() if field.message_type and field.name != "update_mask"]
-    if not given:
-        return broken
-    paths = tuple(mask.paths) or tuple(field.name for field, _ in given[0].ListFields())
-    return [one for one in broken if _in_mask(one.field, paths)]
 
 
 def _violation(message: Descriptor, violation: Any) -> Violation:
@@ -183,10 +175,21 @@ def _reason(rule: str) -> str:
     return rule.replace(".", "_").upper()
 
 
+def _paths(request: Message) -> tuple[str, ...]:
+    """What an update changes; nothing of a request that is none."""
+    mask = getattr(request, "update_mask", None)
+    given = [value for field, value in request.ListFields() if field.message_type and field.name != "update_mask"]
+    if mask is None or not given:
+        return ()
+    return tuple(mask.paths) or tuple(field.name for field, _ in given[0].ListFields())
+
+
 def _in_mask(field: str, paths: tuple[str, ...]) -> bool:
     """`field` is a path in the request, a mask's path one in its resource; request_id and the like always count."""
     _, _, inner = re.sub(r"\[\d+\]", "", field).partition(".")
-    return not inner or any(f"{inner}.".startswith(f"{path}.") or f"{path}.".startswith(f"{inner}.") for path in paths)
+    if not inner or not paths:
+        return True
+    return any(f"{inner}.".startswith(f"{path}.") or f"{path}.".startswith(f"{inner}.") for path in paths)
 
 
 def undecodable(message: Descriptor, data: bytes) -> list[Violation]:

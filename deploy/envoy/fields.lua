@@ -190,9 +190,6 @@ end
 local function asked_in(headers)
   local query = (headers:get(":path") or ""):match("%?([^#]*)") or ""
   local entries, given = {}, {}
-  if #query > MOST_BYTES then
-    return "!"
-  end
   for pair in query:gmatch("[^&]+") do
     local name, sign, value = pair:match("^([^=]*)(=?)(.*)$")
     name, value = escaped(unescaped(name)), unescaped(value)

@@ -238,13 +238,37 @@ def test_what_is_beside_the_resource_counts_whatever_the_mask_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "time", [{"seconds": -62_135_596_801}, {"seconds": 253_402_300_800}, {"nanos": -1}, {"nanos": 10**9}]
+    "time",
+    [
+        {"seconds": -2_208_988_801},
+        {"seconds": 4_102_444_800},
+        {"seconds": 999_999_999_999_999},
+        {"nanos": -1},
+        {"nanos": 10**9},
+    ],
 )
-def test_a_time_is_one_of_the_years_1_to_9999(time: dict[str, int]) -> None:
-    assert told(of(events.ListConveningsRequest, from_time=time)) == {"from_time": "NOT_A_TIME"}
-    need = {"title": {"en": "Kits"}, "lines": [{"help_code": "a", "quantity": 1, "unit_code": "a", "start_time": time}]}
-    assert told(of(needs.CreateNeedRequest, need=need)) == {"need.lines[0].start_time": "NOT_A_TIME"}
-    assert told(of(events.ListConveningsRequest, from_time={"seconds": 253_402_300_799, "nanos": 10**9 - 1})) == {}
+def test_a_time_is_one_of_the_years_1900_to_2099(time: dict[str, int]) -> None:
+    assert told(of(events.ListConveningsRequest, from_time=time)) == {"from_time": "TIME_OUT_OF_RANGE"}
+    line = {"help_code": "a", "quantity": 1, "unit_code": "a", "start_time": time}
+    need = {"need_id": ID, "title": {"en": "Kits"}, "lines": [line]}
+    assert told(of(needs.CreateNeedRequest, need=need)) == {"need.lines[0].start_time": "TIME_OUT_OF_RANGE"}
+    request = of(needs.UpdateNeedRequest, need=need, update_mask={"paths": ["title"]})
+    assert told(request) == {"need.lines[0].start_time": "TIME_OUT_OF_RANGE"}
+
+
+def test_the_first_and_the_last_time_are_taken() -> None:
+    for time in ({"seconds": -2_208_988_800}, {"seconds": 4_102_444_799, "nanos": 10**9 - 1}):
+        assert told(of(events.ListConveningsRequest, from_time=time)) == {}
+
+
+def test_a_number_that_is_none_of_an_enums_is_told_wherever_it_stands() -> None:
+    request = m.CreateApplicationRequest(application=m.Application(person=PERSON))
+    request.application.state = 99  # type: ignore[assignment]  # which is only read
+    assert told(request) == {"application.state": "ENUM_DEFINED_ONLY"}
+    update = m.UpdateApplicationRequest(application=request.application)
+    assert told(update) == {"application.state": "ENUM_DEFINED_ONLY"}
+    update.update_mask.paths.append("statement")
+    assert told(update) == {}
 
 
 def test_of_a_list_that_is_too_long_no_item_is_looked_at() -> None:
