@@ -70,7 +70,7 @@ REFUSED = {
     "NOT_ONE_VALUE": ("holds a list where one value belongs", "فيه قائمة حيث يلزم قيمة واحدة"),
     "NOT_A_TEXT": ("is not a text", "ليس نصا"),
     "NOT_A_TIME": ("is not a time such as 2026-03-01T10:00:00Z", "ليس وقتا على صيغة 2026-03-01T10:00:00Z"),
-    "TIME_OUT_OF_RANGE": ("has to be a time from 1900 to 2099", "يجب أن يكون وقتا بين عامي ١٩٠٠ و٢٠٩٩"),
+    "TIME_OUT_OF_RANGE": ("has to be a time from 1900 to 2199", "يجب أن يكون وقتا بين عامي ١٩٠٠ و٢١٩٩"),
     "NOT_AN_INTEGER": (
         "is not a whole number of the size that is possible here",
         "ليس عددا صحيحا ضمن المجال المسموح",
@@ -89,8 +89,8 @@ KINDS = {
 }
 MESSAGE = ({"object"}, "INVALID_VALUE")
 SCALAR = ({"number", "text"}, "INVALID_VALUE")
-# The years 1900 to 2099: people's times; near the year 9999 the clocks of some zones have no time any more.
-FIRST_SECOND, LAST_SECOND = -2_208_988_800, 4_102_444_799
+# The years 1900 to 2199: people's times; near the year 9999 the clocks of some zones have no time any more.
+FIRST_SECOND, LAST_SECOND = -2_208_988_800, 7_258_118_399
 # A status travels in headers, which have a limit. Whoever mends these is told the rest.
 MOST_TOLD = 20
 MOST_PATHS = 100  # in a mask

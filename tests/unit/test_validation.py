@@ -241,13 +241,13 @@ def test_what_is_beside_the_resource_counts_whatever_the_mask_names() -> None:
     "time",
     [
         {"seconds": -2_208_988_801},
-        {"seconds": 4_102_444_800},
+        {"seconds": 7_258_118_400},
         {"seconds": 999_999_999_999_999},
         {"nanos": -1},
         {"nanos": 10**9},
     ],
 )
-def test_a_time_is_one_of_the_years_1900_to_2099(time: dict[str, int]) -> None:
+def test_a_time_is_one_of_the_years_1900_to_2199(time: dict[str, int]) -> None:
     assert told(of(events.ListConveningsRequest, from_time=time)) == {"from_time": "TIME_OUT_OF_RANGE"}
     line = {"help_code": "a", "quantity": 1, "unit_code": "a", "start_time": time}
     need = {"need_id": ID, "title": {"en": "Kits"}, "lines": [line]}
@@ -257,7 +257,7 @@ def test_a_time_is_one_of_the_years_1900_to_2099(time: dict[str, int]) -> None:
 
 
 def test_the_first_and_the_last_time_are_taken() -> None:
-    for time in ({"seconds": -2_208_988_800}, {"seconds": 4_102_444_799, "nanos": 10**9 - 1}):
+    for time in ({"seconds": -2_208_988_800}, {"seconds": 7_258_118_399, "nanos": 10**9 - 1}):
         assert told(of(events.ListConveningsRequest, from_time=time)) == {}
 
 
