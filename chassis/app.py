@@ -66,7 +66,7 @@ class App:
 
         Raises money.MoneyRefused, whatever the request writes.
         """
-        money.check(request)
+        await money.check(request)
         arguments = pb.fields(request)
         request_id = arguments.pop("request_id", "")
         mark = f"{caller().subject}:{request.DESCRIPTOR.full_name}:{request_id or new_id()}"

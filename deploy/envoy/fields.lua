@@ -6,6 +6,7 @@
 -- * it names no field when a text is not UTF-8, a number is beyond all limits, or a list stands where one value belongs.
 --   They are listed as "statement.ar=bytes", "quantity=beyond" and "etag=list", and an empty body goes on, which the
 --   service refuses for what is listed. LISTS, which render.py puts above, are the names of all lists in requests;
+-- * it takes "2027-1-1T1:0:0Z" and second 60 for times, so what is named as one is listed as "start_time=untimely";
 -- * it compares an id with that of the address under the contract's spelling only, so a body's "…Id" gets that;
 -- * it lets a query replace what the body or the path says, takes the last of two values, and passes over a name without
 --   a value. So a query's names are listed, too: "?page_size=text,?own=nothing"; "?own" alone when its value is true or
@@ -69,6 +70,18 @@ local function end_of_string(text, at)
     end
     at = stop + 2
   end
+end
+
+-- RFC 3339, 5.6; a leap second has no Timestamp. How far each number goes, the transcoder knows.
+local function is_time(text)
+  local zone = text:match("^%d%d%d%d%-%d%d%-%d%d[Tt]%d%d:%d%d:[0-5]%d(.*)$")
+  zone = zone and zone:gsub("^%.%d+", "")
+  return zone and (zone == "Z" or zone == "z" or zone:find("^[+-]%d%d:%d%d$"))
+end
+
+-- "untimely": it does not look like the time that its name says it is (AIP-142).
+local function kind_of_text(name, text)
+  return in_snake_case(name):find("_time$") and not is_time(text) and "untimely" or "text"
 end
 
 -- What a word without quotation marks is. Lua knows more numbers than JSON: those the transcoder refuses.
@@ -142,7 +155,8 @@ local function fields_in(text, is_clean)
       end
       at = stop + 1
       if is_value then
-        kind = (is_clean or is_utf8(last)) and not has_half_pair(last) and "text" or "bytes"
+        local is_text = (is_clean or is_utf8(last)) and not has_half_pair(last)
+        kind = is_text and kind_of_text(names[depth], last) or "bytes"
       end
     elseif mark == "'" then
       return nil  -- the transcoder would take 'this' for a string
@@ -193,8 +207,13 @@ local function asked_in(headers)
   for pair in query:gmatch("[^&]+") do
     local name, sign, value = pair:match("^([^=]*)(=?)(.*)$")
     name, value = escaped(unescaped(name)), unescaped(value)
-    local kind = sign == "" and "=nothing" or (value == "true" or value == "false") and "" or "=text"
-    entries[#entries + 1] = "?" .. name .. kind
+    local entry = "?" .. name
+    if sign == "" then
+      entry = entry .. "=nothing"
+    elseif value ~= "true" and value ~= "false" then
+      entry = entry .. "=" .. kind_of_text(name, value)
+    end
+    entries[#entries + 1] = entry
     local known = in_snake_case(name)
     given[known] = (given[known] or 0) + 1
     if given[known] == 2 then

@@ -180,11 +180,13 @@ def test_only_the_public_listeners_and_the_metrics_are_open() -> None:
     assert configuration["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
 
 
-def test_a_list_of_a_request_is_nowhere_one_value() -> None:
-    """fields.lua knows names only: one that is a list here and one value there would be told less well."""
+def test_what_fields_lua_knows_by_name_is_so_everywhere() -> None:
+    """A list in one request is no single value in another; what is named as a time is one, and no other (AIP-142)."""
     lists = set(TOOL["read_contract"](TOOL["DESCRIPTORS"]).lists)
     assert "lines" in lists
     with_route = [one for one in methods() if one.GetOptions().HasExtension(annotations_pb2.http)]
     for message in (one for method in with_route for one in pb.messages(method.input_type)):
         for field in message.fields:
             assert field.is_repeated == (field.name in lists), field.full_name
+            is_time = field.message_type is not None and field.message_type.full_name == "google.protobuf.Timestamp"
+            assert is_time == field.name.endswith("_time"), field.full_name

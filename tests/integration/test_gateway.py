@@ -312,6 +312,36 @@ def test_a_wrong_value_in_a_list_is_named(client: httpx.Client, line: Any, field
     check_refusal(reply, 400, 3, "INVALID_ARGUMENT", "راجع الحقول", field, reason, "")
 
 
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2027-1-1T1:0:0Z",
+        "2027-02-01T9:00:00Z",
+        " 2027-02-01T09:00:00Z",
+        "2027-02-01T09:00:00Z ",
+        "2027-02-01T09:00:00.Z",
+        "2027-02-01T23:59:60Z",
+        "2027-02-01T09:00Z",
+        "2027-02-30T09:00:00Z",
+        "2027-02-01T09:00:00",
+        "2027-02-01",
+    ],
+)
+def test_what_looks_like_a_time_only_is_refused(client: httpx.Client, time: str) -> None:
+    violation = ("NOT_A_TIME", "ليس وقتا")
+    reply = client.post("/v1/applications", json={"createTime": time}, headers=ARABIC)
+    check_refusal(reply, 400, 3, "INVALID_ARGUMENT", "راجع الحقول", "application.create_time", *violation)
+    reply = client.get("/v1/convenings", params={"from_time": time}, headers=ARABIC)
+    check_refusal(reply, 400, 3, "INVALID_ARGUMENT", "راجع الحقول", "from_time", *violation)
+
+
+@pytest.mark.parametrize(
+    "time", ["2027-02-01T09:00:00Z", "2027-02-01T09:00:00.123456789Z", "2027-02-01T12:00:00+03:00"]
+)
+def test_times_are_taken_with_fractions_and_offsets(client: httpx.Client, time: str) -> None:
+    assert client.get("/v1/convenings", params={"from_time": time}).status_code == 200
+
+
 def test_one_value_where_a_list_belongs_is_named(client: httpx.Client) -> None:
     line = {"helpCode": "school-kits", "quantity": 1, "unitCode": "item"}
     reply = client.post("/v1/needs", json={"title": {"en": "Kits"}, "lines": line}, headers=ARABIC)
@@ -341,7 +371,9 @@ def test_nothing_of_all_that_is_stored(client: httpx.Client) -> None:
 
 def test_a_good_request_is_stored(client: httpx.Client) -> None:
     person = {"displayName": {"ar": "ليلى", "en": "Layla"}, "occupation": "TEACHER", "ofAge": True}
-    made = client.post("/v1/applications", json={"person": person, "statement": {"en": 'with "quotes" and {braces}'}})
+    statement = {"en": 'with "quotes" and {braces}'}
+    only_read = {"createTime": "2027-02-01T12:00:00.5+03:00"}
+    made = client.post("/v1/applications", json={"person": person, "statement": statement, **only_read})
     assert made.status_code == 200, made.text
     assert made.json()["person"] == person
     assert made.headers["cache-control"] == "no-store"

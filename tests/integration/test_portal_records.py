@@ -398,6 +398,9 @@ async def test_what_another_member_must_not_see_or_do(stack: Stack) -> None:
     assert (await other.client.get(f"/en/records/{draft.record_id}/change")).status_code == 404
     assert (await other.client.get("/en/queues/records")).status_code == 403
     assert "Secret draft" not in plain(await other.read("/my-records", publisher_id=stack.publisher_id, state="DRAFT"))
+    for not_ones_own in ("x", NO_ID):
+        answer = await stack.browser(stack.member).client.get(f"/en/my-records?publisher_id={not_ones_own}")
+        assert answer.status_code == 404
     assert (await stack.now(draft.record_id)).state == draft.DRAFT
     unsigned = await stack.browser().client.get("/en/my-records")
     assert (unsigned.status_code, unsigned.headers["location"]) == (303, "/en/sign-in?next=%2Fmy-records")

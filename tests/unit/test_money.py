@@ -97,19 +97,19 @@ def test_a_number_that_does_not_check_out_is_none(sentence: str) -> None:
     assert not money.asks_for_money(sentence)
 
 
-def test_the_refusal_names_the_field_and_gives_advice_in_both_languages() -> None:
-    money.check(CreateNeedRequest(need=Need(title=LocalizedText(ar="كتب", en="Books"))))
+async def test_the_refusal_names_the_field_and_gives_advice_in_both_languages() -> None:
+    await money.check(CreateNeedRequest(need=Need(title=LocalizedText(ar="كتب", en="Books"))))
     lines = [Line(), Line(note=LocalizedText(ar="نحتاج أموالا"))]
     for need, field in ((Need(title=LocalizedText(en="send cash")), "title"), (Need(lines=lines), "lines[1].note")):
         with pytest.raises(money.MoneyRefused) as refused:
-            money.check(CreateNeedRequest(need=need))
+            await money.check(CreateNeedRequest(need=need))
         (violation,) = refused.value.violations
         assert (violation.field, violation.reason) == (f"need.{field}", "MONEY_REFUSED")
         assert "introduction" in violation.en
         assert "منسّق" in violation.ar
 
 
-def test_names_and_addresses_are_looked_at_too() -> None:
+async def test_names_and_addresses_are_looked_at_too() -> None:
     paid = Record(creators=["Amal Haddad", "Send 500 USD"])
     linked = Convening(online_uri="https://paypal.me/school")
     for request, field in (
@@ -117,9 +117,9 @@ def test_names_and_addresses_are_looked_at_too() -> None:
         (CreateConveningRequest(convening=linked), "convening.online_uri"),
     ):
         with pytest.raises(money.MoneyRefused) as refused:
-            money.check(request)
+            await money.check(request)
         assert refused.value.violations[0].field == field
-    money.check(CreateAccountRequest(account=Account(email="amal@wasl.example", password="send 500 USD")))
+    await money.check(CreateAccountRequest(account=Account(email="amal@wasl.example", password="send 500 USD")))
 
 
 @pytest.mark.parametrize(

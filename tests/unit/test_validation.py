@@ -345,6 +345,8 @@ METHODS = {method.name: method for method in methods()}
         ("ListApplications", "?pageSize=text,?page_size=text,?page_size=twice", "page_size", "GIVEN_TWICE"),
         ("SearchRecords", "?languageCode=text,?languageCode=twice", "language_code", "GIVEN_TWICE"),
         ("ListConvenings", "?fromTime=text", "", ""),
+        ("ListConvenings", "?fromTime=untimely", "from_time", "NOT_A_TIME"),
+        ("CreateNeed", "expireTime=untimely", "need.expire_time", "NOT_A_TIME"),
         ("ListConvenings", "?fromTime.seconds=text", "fromTime.seconds", "UNKNOWN_FIELD"),
     ],
 )  # fmt: skip

@@ -331,8 +331,10 @@ async def mine(visit: Visit) -> Response:
     """The records of the visitor, or of an organization that he or she acts for, by their state."""
     known = await acting(visit)
     publisher_id = visit.query("publisher_id") or next(iter(known.ids), "")
-    if publisher_id not in known.ids:
+    if not known.ids:
         return visit.page("records/mine.html", acting=known, found=None)
+    if publisher_id not in known.ids:
+        raise Refused(404)
     counted = await visit.parts(*(_listed(visit, state, publisher_id, page_size=1) for state in STATES))
     counts = {state: one.total_size if one else 0 for state, one in zip(STATES, counted, strict=True)}
     state = visit.query("state") or next((one for one in STATES if counts[one]), "DRAFT")
