@@ -95,8 +95,8 @@ local function kind_of(word)
   return number and (math.abs(number) == math.huge and word:find("%d") and "beyond" or "number")
 end
 
--- The names and kinds, nothing when there are more than fit; nil when the text is no JSON. And whether the body may go on as
--- it is. `is_clean`: all is UTF-8.
+-- The names and kinds, the first of them when there are more than fit; nil when the text is no JSON. And whether the body
+-- may go on as it is. `is_clean`: all is UTF-8.
 local function fields_in(text, is_clean)
   if text:find("[%z\1-\8\11\12\14-\31]") then
     return nil  -- RFC 8259, 2: the transcoder would take some of these for spaces
@@ -194,7 +194,7 @@ local function fields_in(text, is_clean)
       is_over = depth == 0
     end
     if size > MOST_BYTES or depth > MOST_LEVELS then
-      return "", false
+      return table.concat(entries, ","):sub(1, MOST_BYTES), false
     end
   end
   return table.concat(entries, ","), may_go_on
@@ -221,7 +221,7 @@ local function asked_in(headers)
     end
   end
   local listed = table.concat(entries, ",")
-  return #listed > MOST_BYTES and "!" or listed
+  return #listed > MOST_BYTES and listed:sub(1, MOST_BYTES) .. ",!" or listed
 end
 
 function envoy_on_request(handle)
@@ -242,7 +242,9 @@ function envoy_on_request(handle)
     body:setBytes("{")  -- the transcoder's refusal of this is the right one for all that is no JSON
     return
   end
-  if may_go_on then
+  listed = asked == "" and listed or listed .. "," .. asked
+  -- No service takes a query's name with a dot; the transcoder would call a conflict with the body by the end of it.
+  if may_go_on and not asked:find(".", 1, true) then
     text = text:gsub('"(%l%a*Id)"(%s*:)', function(name, colon) return '"' .. in_snake_case(name) .. '"' .. colon end)
   else
     text, listed = "{}", listed .. ",!"  -- "!" is no name: whatever else is listed, the service refuses this
@@ -250,5 +252,5 @@ function envoy_on_request(handle)
   body:setBytes(text)
   local headers = handle:headers()  -- anew: a handle from before body() would be dead by now
   headers:replace("content-length", tostring(#text))
-  headers:replace("x-wasl-fields", asked == "" and listed or listed .. "," .. asked)
+  headers:replace("x-wasl-fields", listed)
 end
