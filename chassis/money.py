@@ -72,6 +72,7 @@ _UNSEEN = ("Mn", "Me", "Cf")  # vowel signs, soft hyphens, joiners, marks of dir
 
 def _clean(text: str) -> str:
     """Without what is not seen, in one spelling, with single spaces; capitals stay: TRY is a currency, try is none."""
+    text = text.replace("\ufdfa", " ")  # one sign that is eighteen letters: a blessing, and no money
     seen = (one for one in unicodedata.normalize("NFKC", text) if unicodedata.category(one) not in _UNSEEN)
     return " ".join("".join(seen).translate(_FOLDED).split())
 
