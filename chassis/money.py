@@ -121,9 +121,8 @@ _AMOUNT = re.compile(
     r"|(?<!\w)[وبل]?(?:(?:دولار|دينار|درهم|ريال|جنيه)(?:ان|ين)|ليرت(?:ان|ين))(?!\w)"  # two of them
     r"|(?<!\w)[وبل]?(?:ال)?مبلغ(?: \w+){0,3}:? \d"  # a sum beside a number, whatever the currency
 )
-_CAPITALS = re.compile(
-    rf"(?<!\w){_NUMBER_ONCE} ?(?:k|K|m|M|thousand|million)? ?(?:TRY|MAD)(?!\w)"
-)  # words in lower case
+# Words in lower case.
+_CAPITALS = re.compile(rf"(?<!\w){_NUMBER_ONCE} ?(?:k|K|m|M|thousand|million)? ?(?:TRY|MAD)(?!\w)")
 
 # -- numbers of accounts, cards and wallets ------------------------------------------------------------------------
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}")

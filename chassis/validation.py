@@ -175,19 +175,19 @@ def _reason(rule: str) -> str:
     return rule.replace(".", "_").upper()
 
 
-def _paths(request: Message) -> tuple[str, ...]:
-    """What an update changes; nothing of a request that is none."""
+def _paths(request: Message) -> tuple[str, ...] | None:
+    """What an update changes, as paths in its resource; None for a request that is no update."""
     mask = getattr(request, "update_mask", None)
     given = [value for field, value in request.ListFields() if field.message_type and field.name != "update_mask"]
     if mask is None or not given:
-        return ()
+        return None
     return tuple(mask.paths) or tuple(field.name for field, _ in given[0].ListFields())
 
 
-def _in_mask(field: str, paths: tuple[str, ...]) -> bool:
+def _in_mask(field: str, paths: tuple[str, ...] | None) -> bool:
     """`field` is a path in the request, a mask's path one in its resource; request_id and the like always count."""
     _, _, inner = re.sub(r"\[\d+\]", "", field).partition(".")
-    if not inner or not paths:
+    if not inner or paths is None:
         return True
     return any(f"{inner}.".startswith(f"{path}.") or f"{path}.".startswith(f"{inner}.") for path in paths)
 
@@ -251,12 +251,11 @@ def refused_fields(method: MethodDescriptor) -> Callable[[str], Violation | None
 
 
 def _fields(message: Descriptor | None, path: list[str]) -> list[FieldDescriptor]:
-    """Those on the way; none when there is no such field."""
+    """Those on the way along `path`, in either spelling, the outermost first; none when there is no such field."""
     found: list[FieldDescriptor] = []
     for name in path:
-        if not message or message.full_name.startswith(
-            "google.protobuf."
-        ):  # in JSON these are one value, without fields
+        # Times and masks are one value in JSON, without fields.
+        if not message or message.full_name.startswith("google.protobuf."):
             return []
         field = message.fields_by_name.get(name) or message.fields_by_camelcase_name.get(name)
         if not field:
@@ -267,7 +266,10 @@ def _fields(message: Descriptor | None, path: list[str]) -> list[FieldDescriptor
 
 
 def _misfit(field: FieldDescriptor, kind: str, *, is_item: bool) -> str:
-    """The reason why a value of this kind, as the gateway calls it, cannot be `field`'s or an item of its list."""
+    """The reason why a value of this kind, as the gateway calls it, cannot be `field`'s or an item of its list.
+
+    "" when it can.
+    """
     if kind == "twice":
         return "" if field.is_repeated and is_item else "GIVEN_TWICE"
     if kind == "bytes":

@@ -32,9 +32,8 @@ def protoc(*arguments: str) -> None:
 def replace(out: pathlib.Path) -> None:
     """Generates `out` anew: a file whose proto is gone goes, too. When a proto is wrong, `out` stays as it was."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=out.parent, prefix=".gen-"
-    ) as folder:  # beside it, for a rename to be possible
+    # Beside it, for a rename to be possible.
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".gen-") as folder:
         made = pathlib.Path(folder) / "gen"
         made.mkdir()
         generate(made)

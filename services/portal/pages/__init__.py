@@ -18,6 +18,7 @@ from services.portal.pages import (
     needs,
     records,
     registrations,
+    search,
     texts,
 )
 from services.portal.pages import map as map_
@@ -34,6 +35,7 @@ PAGES: list[tuple[str, Page, str]] = [
     *registrations.PAGES,
     *directory.PAGES,
     *desk.PAGES,
+    *search.PAGES,
     *records.PAGES,
     *coordination.PAGES,
 ]
