@@ -222,6 +222,7 @@ def test_only_what_the_mask_names_is_looked_at(
 
 def test_an_update_without_a_mask_may_leave_a_oneof_alone_and_a_new_resource_may_not() -> None:
     assert told(of(m.UpdateApplicationRequest, application={"statement": {"en": "x"}})) == {}
+    assert told(of(m.UpdateApplicationRequest, application={})) == {}
     assert told(of(m.CreateApplicationRequest, application={"statement": {"en": "x"}})) == {
         "application.applicant": "REQUIRED"
     }
